@@ -1,0 +1,28 @@
+// Which role may do what: the one table, walked route by route in a test and printed in the reference.
+
+export const permissions = [
+  'testers.read', 'testers.write', 'ghosts.reset',
+  'accounts.ghost_check', 'accounts.ghost_delete',
+  'audit.read',
+  'principals.read', 'principals.write',
+  'operations.read', 'operations.write',
+  'metrics.read'
+] as const
+export type Permission = (typeof permissions)[number]
+
+export const roles = {
+  superadmin: permissions,
+  'console-users-write': ['testers.read', 'testers.write', 'ghosts.reset'],
+  'console-users-read': ['testers.read'],
+  'accounts-service': ['accounts.ghost_check', 'accounts.ghost_delete'],
+  auditor: ['audit.read', 'testers.read', 'principals.read', 'operations.read'],
+  operator: ['operations.read', 'operations.write', 'metrics.read']
+} as const satisfies Record<string, readonly Permission[]>
+
+export type Role = keyof typeof roles
+
+/** True if any of the roles carries the permission. */
+export const allows = (held: Iterable<Role>, permission: Permission): boolean => {
+  for (const role of held) if ((roles[role] as readonly Permission[]).includes(permission)) return true
+  return false
+}

@@ -1,0 +1,153 @@
+// What the program needs from outside; infra/ provides each, main.ts joins them.
+import type { ChanceryEvent, LogEvent, RecordedEvent } from './domain/catalogue.ts'
+import type { EventMetadata, Instant } from './domain/event.ts'
+import type { Personal, Sealed } from './domain/personal.ts'
+import type { Static } from '@sinclair/typebox'
+import type { Evidence, GhostState } from './domain/user/events.ts'
+
+// --- time and chance -------------------------------------------------------------------------------------------
+
+export interface Clock { now (): Date }
+
+export interface Ids {
+  /** A new, time-ordered id (UUIDv7). */
+  next (): string
+  /** The same id for the same words, always (UUIDv5 of the words joined by a colon). */
+  derive (...words: string[]): string
+}
+
+// --- the log ---------------------------------------------------------------------------------------------------
+
+export type ExpectedRevision = bigint | 'no_stream'
+
+/** An event about to be appended; personal fields may still be `Clear`, the codec seals them. */
+export type NewEvent = ChanceryEvent & { id: string, metadata: EventMetadata }
+
+export interface Appended {
+  /** Revision of the last event of the append. */
+  revision: bigint
+  /** Commit position of the last event of the append. */
+  position: bigint
+  /** The events as they were recorded (sealed), so that a cache can fold them without a read. */
+  events: RecordedEvent[]
+}
+
+export interface ReadOptions {
+  /** First revision read (forwards: default 0; backwards: default the last). Inclusive. */
+  from?: bigint
+  direction?: 'forwards' | 'backwards'
+  limit?: number
+}
+
+export interface ReadAllOptions {
+  /** Only events after this position (forwards) or before it (backwards). Exclusive in both directions. */
+  after?: bigint
+  direction?: 'forwards' | 'backwards'
+  limit?: number
+}
+
+/** What a subscription delivers. */
+export type Delivery =
+  | { kind: 'event', event: LogEvent }
+  /** Everything up to here was looked at; no event of ours is missing before it. */
+  | { kind: 'checkpoint', position: bigint }
+  | { kind: 'caught_up' }
+
+/** An event byte for byte as it was appended: what an auditor reads. Not upcast, not validated, still sealed. */
+export interface RawEvent {
+  id: string
+  stream: string
+  type: string
+  revision: bigint
+  position: bigint
+  created: Date
+  data: unknown
+  metadata: unknown
+}
+
+/**
+ * The log. Stream names are without namespace. Errors: `WrongExpectedRevision`, `LogUnavailable`, `LogOutcomeUnknown`
+ * (see src/log-errors.ts), `UnreadableEvent` when an event of ours fits no schema.
+ */
+export interface EventStore {
+  append (stream: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<Appended>
+  /** Events of one stream; an absent stream yields nothing. Events are LogEvents: positions included. */
+  readStream (stream: string, options?: ReadOptions): AsyncIterable<LogEvent>
+  /** Chancery's events of the whole log, in order. */
+  readAll (options?: ReadAllOptions): AsyncIterable<LogEvent>
+  /** Chancery's events after a position, then live, until the signal aborts; resumes by itself after a drop. Ends only by abort or UnreadableEvent. */
+  subscribe (options: { after?: bigint, signal: AbortSignal }): AsyncIterable<Delivery>
+  /** The last event of ours, or undefined in an empty log. */
+  last (): Promise<LogEvent | undefined>
+  /** The event at exactly this position, if there is one (fork check, decision 12). */
+  at (position: bigint): Promise<RawEvent | undefined>
+  /** Raw reads for the auditor. */
+  rawStream (stream: string, options?: ReadOptions): AsyncIterable<RawEvent>
+  rawAll (options?: ReadAllOptions): AsyncIterable<RawEvent>
+  /** Resolves if the store answers, rejects with LogUnavailable within a second. */
+  ping (): Promise<void>
+}
+
+// --- keys and personal data ------------------------------------------------------------------------------------
+
+/** Keyed derivations; each purpose has a key of its own, derived by HKDF (decision 16). */
+export interface Keys {
+  /** Keyed hash of a normalised address: 64 hex digits. Its key never changes. */
+  addressHash (normalised: string): string
+  /** The secret part of a walkthrough token: HMAC-SHA-256(link key, token id), base64url (decision 3). */
+  linkSecret (tokenId: string): string
+  /** A registration challenge, derived so that it is stored nowhere; 32 bytes. */
+  challenge (challengeId: string): Uint8Array
+  /** HMAC of route and canonical body (decision 4), base64url. */
+  fingerprint (route: string, canonicalBody: string): string
+}
+
+export type Opened = { status: 'open', text: string } | { status: 'erased' }
+
+/** The subjects' keys (Postgres `vault` schema). A missing key without the erased mark is `key_missing`, never an erasure (decision 15). */
+export interface Vault {
+  /** Seals a text for a field of an event. Stores the subject's key before it returns, if it is new. */
+  seal (text: string, place: { subject: string, stream: string, eventId: string, field: string }): Promise<Sealed>
+  /** Opens an envelope that must belong to `subject`. Throws Refusal `key_missing`. */
+  open (sealed: Personal, subject: string): Promise<Opened>
+}
+
+// --- the other side, and the outside world ---------------------------------------------------------------------
+
+export interface GhostCheckRequest { testerId: string, userId: string, linkOpenedAt: Instant }
+
+export interface GhostVerdict {
+  state: Static<typeof GhostState>
+  /** Only for `mid_enrollment`: when it will be a ghost. */
+  becomesGhostAt?: Instant
+  rule: string
+  thresholdMs: number
+  evidence: Array<Static<typeof Evidence>>
+  evaluatedAtPosition: bigint
+}
+
+export interface GhostDeleteRequest extends GhostCheckRequest {
+  resetId: string
+  /** Refused with `verdict_stale` if the account's stream moved past it. */
+  evaluatedAtPosition?: bigint
+  /** Free text of the operator, sealed under the account's subject. */
+  reason?: string
+  reasonCode?: string
+  commandId: string
+  requestId: string
+  actor: { type: 'principal' | 'person' | 'system', id: string }
+}
+
+/**
+ * The accounts side as the console sees it (seed 000: two services, two owners). Adapters: in process and HTTP.
+ * Throws Refusal with the accounts side's codes, `accounts_unavailable` when it cannot be reached.
+ */
+export interface AccountsGateway {
+  ghostCheck (request: GhostCheckRequest): Promise<GhostVerdict>
+  ghostDelete (request: GhostDeleteRequest): Promise<{ position: bigint, state: string, replayed: boolean }>
+}
+
+export interface Mail { messageId: string, to: string, subject: string, text: string }
+/** `where` is an outbox file's path, only for the operator's terminal. */
+export type MailOutcome = { status: 'sent', replyCode?: number, where?: string } | { status: 'failed', final: boolean, replyCode?: number }
+export interface Mailer { send (mail: Mail): Promise<MailOutcome> }
