@@ -1,0 +1,35 @@
+// A local Postgres under the data folder, for a machine that has no server (decision 36).
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { chooseAccount } from './account.ts'
+import { findBinaries } from './binaries.ts'
+import { ensureCluster, SUPERUSER } from './cluster.ts'
+import { startServer, type Server } from './server.ts'
+
+export interface LocalPostgres extends Server {
+  /** Connection string of the cluster's `postgres` database, password included. */
+  url: string
+}
+
+export interface LocalPostgresOptions {
+  /** Folder of its own, made if absent. */
+  home: string
+  /** Default: `postgres.log` in `home`. */
+  logFile?: string
+  /** Default 0: a free one. */
+  port?: number
+  /** Default true. False turns fsync off. */
+  durable?: boolean
+  userNamespaces?: boolean
+}
+
+/** Makes the cluster if there is none, starts it and waits until it accepts connections. Throws StartError. */
+export const openPostgres = async (options: LocalPostgresOptions): Promise<LocalPostgres> => {
+  const { home, port = 0, durable = true, userNamespaces = true } = options
+  mkdirSync(dirname(home), { recursive: true })
+  const binaries = findBinaries()
+  const account = chooseAccount({ folders: [binaries.folder, dirname(home)], userNamespaces })
+  const cluster = await ensureCluster(home, binaries, account, { durable })
+  const server = await startServer(binaries, account, cluster, { logFile: options.logFile ?? join(home, 'postgres.log'), port, durable })
+  return { ...server, url: `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${server.port}/postgres` }
+}

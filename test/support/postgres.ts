@@ -1,0 +1,54 @@
+// Databases for tests: a fresh one each, on the one server of the run (or an own one, if a file runs by itself).
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { openPostgres } from '../../infra/local/postgres/index.ts'
+import { postgresFile } from './run.ts'
+
+export interface TestDatabase {
+  /** Connection string of the fresh, empty database (superuser; SCRAM over loopback). */
+  url: string
+  name: string
+}
+
+let server: Promise<string> | undefined
+
+const serverUrl = (): Promise<string> => {
+  server ??= existsSync(postgresFile())
+    ? Promise.resolve((JSON.parse(readFileSync(postgresFile(), 'utf8')) as { url: string }).url)
+    : ownServer()
+  return server
+}
+
+const ownServer = async (): Promise<string> => {
+  const home = await mkdtemp(join(tmpdir(), 'chancery-test-postgres-'))
+  const own = await openPostgres({ home: join(home, 'postgres'), durable: false })
+  t.teardown(async () => {
+    await own.stop()
+    rmSync(home, { recursive: true, force: true })
+  })
+  return own.url
+}
+
+const administer = async (url: string, sql: string): Promise<void> => {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Makes an empty database, dropped when `t` ends (whoever is still connected is cut off then). */
+export const testDatabase = async (t: Pick<Test, 'teardown'>): Promise<TestDatabase> => {
+  const url = await serverUrl()
+  const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`
+  await administer(url, `create database ${name}`)
+  t.teardown(() => administer(url, `drop database if exists ${name} with (force)`))
+  return { url: url.replace(/\/postgres$/, `/${name}`), name }
+}
