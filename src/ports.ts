@@ -112,6 +112,37 @@ export interface Vault {
   open (sealed: Personal, subject: string): Promise<Opened>
 }
 
+// --- the database of the read models (infra/postgres) ------------------------------------------------------------
+
+export interface Answer<R> {
+  rows: R[]
+  /** Rows that the statement touched. */
+  count: number
+  /** The command as Postgres did it: a COMMIT of a failed transaction says ROLLBACK. */
+  command: string
+}
+
+export interface Sql {
+  /** Runs one statement; int8 comes as BigInt, timestamptz as an ISO instant. A `name` keeps it prepared. */
+  query<R extends object = Record<string, unknown>> (text: string, values?: readonly unknown[], name?: string): Promise<Answer<R>>
+}
+
+/** One connection of one's own. Statements may be issued without awaiting each other: they run in that order. */
+export interface Connection extends Sql {
+  /** True once the connection is lost; it never comes back. */
+  readonly lost: boolean
+  close (): Promise<void>
+}
+
+export interface Database extends Sql {
+  /** A dedicated connection, its unqualified names resolved in the schema of the read models. */
+  connect (purpose: string): Promise<Connection>
+  /** Runs `work` in one transaction, again if Postgres asks for it (serialization, deadlock, lock timeout). */
+  transaction<T> (work: (sql: Sql) => Promise<T>): Promise<T>
+  /** True if the same may succeed later: the server is away, starting, or short of something. */
+  isPassing (error: unknown): boolean
+}
+
 // --- the other side, and the outside world ---------------------------------------------------------------------
 
 export interface GhostCheckRequest { testerId: string, userId: string, linkOpenedAt: Instant }
@@ -151,3 +182,45 @@ export interface Mail { messageId: string, to: string, subject: string, text: st
 /** `where` is an outbox file's path, only for the operator's terminal. */
 export type MailOutcome = { status: 'sent', replyCode?: number, where?: string } | { status: 'failed', final: boolean, replyCode?: number }
 export interface Mailer { send (mail: Mail): Promise<MailOutcome> }
+
+/**
+ * What became of a mail, as far as is known: `failed` is final. Waits for the outcome's fact at most `ms` milliseconds,
+ * whichever process appends it.
+ */
+export interface MailWatch { waitForMail (testerId: string, mailId: string, ms: number): Promise<'sent' | 'failed' | 'pending'> }
+
+// --- passkeys --------------------------------------------------------------------------------------------------
+
+/** What an authenticator answered, as a browser's `PublicKeyCredential.toJSON()` writes it; nothing in it is trusted. */
+export interface RegistrationAnswer {
+  id: string
+  rawId: string
+  type: string
+  response: { clientDataJSON: string, attestationObject: string, transports?: string[] }
+}
+
+/** A passkey whose ceremony passed every check. */
+export interface VerifiedPasskey {
+  /** base64url, at most 1,023 bytes. */
+  credentialId: string
+  /** base64url of the COSE key. */
+  publicKey: string
+  algorithm: number
+  counter: number
+  aaguid: string
+  backedUp: boolean
+  transports: string[]
+}
+
+/** `cause` is one word of our own: what a library says carries challenge and origin, and stops here. */
+export type CeremonyOutcome = { status: 'verified', passkey: VerifiedPasskey } | { status: 'failed', cause: string }
+
+/** Registration ceremonies under one RP ID (WebAuthn level 3, section 7.1). */
+export interface Ceremonies {
+  /** `PublicKeyCredentialCreationOptionsJSON`. `userName` is what the person's device shows. */
+  creationOptions (of: { challenge: Uint8Array, userId: string, userName: string, timeoutMs: number }): Promise<object>
+  /** The challenge that an answer claims to answer, or undefined if none can be read. */
+  challengeOf (answer: RegistrationAnswer): Uint8Array | undefined
+  /** Never throws for anything in the answer. */
+  verify (answer: RegistrationAnswer, challenge: Uint8Array): Promise<CeremonyOutcome>
+}
