@@ -1,0 +1,73 @@
+// Where the command line prints: tables and lines for people, JSON for pipes, a bar only on a terminal.
+import type { Readable, Writable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
+import { progress } from '@clack/prompts'
+
+/** What a run of the command line is given from outside, so that tests run it in process. */
+export interface Surroundings {
+  env: Readonly<Record<string, string | undefined>>
+  stdin: Readable
+  stdout: Writable & { isTTY?: boolean }
+  stderr: Writable & { isTTY?: boolean }
+  /** Aborted by Ctrl-C: a long run stops after the step it is in. */
+  signal: AbortSignal
+}
+
+export interface Bar {
+  /** @param done work done so far, of `total`; both in whatever unit the work counts */
+  at (done: number, total: number, message: string): void
+  stop (message: string): void
+}
+
+export interface Terminal {
+  line (text?: string): void
+  /** One JSON value on one line: the form for pipes. */
+  json (value: unknown): void
+  /** Writes and waits while a pipe's reader is slower than we are. */
+  write (chunk: string | Uint8Array): Promise<void>
+  table (columns: readonly string[], rows: ReadonlyArray<readonly string[]>): void
+  /** Something a person should see while the data goes to a pipe: on stderr. */
+  note (text: string): void
+  /** Draws on stderr when that is a terminal; otherwise says nothing until `stop`, and then one note. */
+  bar (title: string): Bar
+}
+
+/** Text from a log or a file, as safe to print: no control character moves the reader's cursor. */
+export const printable = (text: string): string =>
+  stripVTControlCharacters(text).replace(/[\p{Cc}\p{Bidi_Control}]/gu, ' ')
+
+export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
+  const line = (text = '') => { stdout.write(`${text}\n`) }
+  const note = (text: string) => { stderr.write(`${text}\n`) }
+  return {
+    line,
+    json: (value) => { line(JSON.stringify(value)) },
+    write: async (chunk) => {
+      if (!stdout.write(chunk)) await new Promise<void>((resolve) => stdout.once('drain', resolve))
+    },
+    table: (columns, rows) => {
+      const cells = [columns, ...rows].map((row) => row.map(printable))
+      const widths = columns.map((_, index) => Math.max(...cells.map((row) => [...row[index] ?? ''].length)))
+      for (const row of cells) line(row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd())
+    },
+    note,
+    bar: (title) => stderr.isTTY === true ? drawn(title, stderr) : { at: () => {}, stop: note }
+  }
+}
+
+/** Steps of the drawn bar: enough to see it move, whatever the work counts. */
+const STEPS = 100
+
+const drawn = (title: string, output: Writable): Bar => {
+  const bar = progress({ style: 'heavy', max: STEPS, size: 40, output })
+  bar.start(title)
+  let shown = 0
+  return {
+    at: (done, total, message) => {
+      const step = total === 0 ? STEPS : Math.min(STEPS, Math.floor(done / total * STEPS))
+      bar.advance(Math.max(0, step - shown), `${title}: ${message}`)
+      shown = Math.max(shown, step)
+    },
+    stop: (message) => { bar.stop(message) }
+  }
+}
