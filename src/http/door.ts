@@ -1,0 +1,44 @@
+// What the door needs to know of the program behind it, and what routes and plugins find on Fastify's objects.
+import type { Access, Caller } from '../commands/access/access.ts'
+import type { Permission } from '../domain/principal/roles.ts'
+import type { Clock, Ids, Keys } from '../ports.ts'
+
+/** Waits for read models (`Chancery-Position`, `min_position`). */
+export interface PositionWaits {
+  /** Resolves with undefined once all of them have read to `position`, else, after `timeoutMs`, with those that lag. */
+  waitFor (projections: readonly string[], position: bigint, timeoutMs: number): Promise<readonly LaggingProjection[] | undefined>
+}
+
+export interface LaggingProjection { name: string, readTo: bigint }
+
+export interface Door {
+  access: Access
+  keys: Pick<Keys, 'fingerprint'>
+  ids: Ids
+  clock: Clock
+  positions: PositionWaits
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The right that the caller needs. A route states this or `access`. */
+    permission?: Permission
+    /** `public`: no token is looked at, and the route is rate limited; `authenticated`: any known principal. */
+    access?: 'public' | 'authenticated'
+    /** With `permission`: needs no token from the machine itself (decision 39). */
+    loopbackOpen?: boolean
+    /** Read models that must have reached the caller's `Chancery-Position` or `min_position` before the query runs. */
+    waitsFor?: readonly string[]
+  }
+  interface FastifyRequest {
+    /** Who asks; undefined on public routes. */
+    caller: Caller | undefined
+    /** The caller's Idempotency-Key, or the one made up for this request; only on routes that change something. */
+    idempotencyKey: string | undefined
+    /** The caller's `If-Match`: the revision that the command is to be decided on. */
+    ifMatch: bigint | undefined
+  }
+  interface FastifyInstance {
+    door: Door
+  }
+}

@@ -1,0 +1,40 @@
+// Before anything of the body is read: whose token is it, and may he? Decided from the streams (decision 2).
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { refuse } from '../../domain/codes.ts'
+
+export default fp(async (app) => {
+  const { access } = app.door
+  app.decorateRequest('caller', undefined)
+
+  app.addHook('onRequest', async (request, reply) => {
+    const { config, url = request.url } = request.routeOptions
+    if (config.access === 'public' || request.is404) return
+    const { permission } = config
+    const token = bearer(request)
+    if (config.loopbackOpen === true && token === undefined && isLoopback(request.ip)) return
+
+    const verdict = await access.judge(token, permission)
+    if (verdict.outcome === 'unauthenticated') {
+      void reply.header('www-authenticate', 'Bearer realm="chancery"')
+      return refuse('unauthenticated', token === undefined
+        ? 'Send an access token: Authorization: Bearer chy_…'
+        : 'The access token is not valid here: unknown, mistyped, revoked or expired.')
+    }
+    request.caller = verdict.caller
+    if (verdict.outcome === 'forbidden' && permission !== undefined) {
+      const route = `${request.method} ${url}`
+      await access.noteRefusal({ caller: verdict.caller, permission, route, requestId: request.id })
+      refuse('forbidden', `This needs the right ${permission}, which none of your roles carries.`, { permission })
+    }
+  })
+})
+
+const bearer = (request: FastifyRequest): string | undefined => {
+  const header = request.headers.authorization
+  if (header === undefined) return undefined
+  return /^Bearer +(\S+)$/i.exec(header)?.[1] ?? ''
+}
+
+/** 127.0.0.0/8 and ::1, also mapped. */
+export const isLoopback = (ip: string): boolean => /^(::ffff:)?127\.|^::1$/.test(ip)
