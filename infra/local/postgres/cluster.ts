@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { StartError } from '../../start-error.ts'
+import { own } from '../children/environment.ts'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
 
@@ -12,9 +13,6 @@ const MAJOR = '18'
 export const SUPERUSER = 'chancery'
 
 export interface Cluster { folder: string, password: string }
-
-/** Environment of Postgres's programs: a fixed zone saves initdb a search through all of them. */
-export const postgresEnv = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' })
 
 /**
  * Opens or makes the cluster under `home` (`cluster/` and `password`).
@@ -49,7 +47,7 @@ export const ensureCluster = async (home: string, binaries: Binaries, account: A
 }
 
 const initdb = async (binaries: Binaries, account: Account, args: string[]): Promise<void> => {
-  const child = account.spawn(binaries.initdb, args, { cwd: '/', env: postgresEnv(), stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+  const child = account.spawn(binaries.initdb, args, { cwd: '/', env: own.environment, stdio: ['ignore', 'ignore', 'pipe'], detached: true })
   const exit = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve))
   const complaint = child.stderr === null ? '' : await text(child.stderr)
   if (await exit !== 0) throw new StartError(`Postgres could not make its data folder: ${complaint.trim() || 'initdb said nothing'}`)

@@ -1,12 +1,13 @@
 // A local Postgres under the data folder, for a machine that has no server (decision 36).
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Child } from '../children/child.ts'
 import { chooseAccount } from './account.ts'
 import { findBinaries } from './binaries.ts'
 import { ensureCluster, SUPERUSER } from './cluster.ts'
-import { startServer, type Server } from './server.ts'
+import { startServer } from './server.ts'
 
-export interface LocalPostgres extends Server {
+export interface LocalPostgres extends Child {
   /** Connection string of the cluster's `postgres` database, password included. */
   url: string
 }

@@ -5,22 +5,16 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../../start-error.ts'
+import type { Child } from '../children/child.ts'
+import { own } from '../children/environment.ts'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { postgresEnv, type Cluster } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 
 const START_LIMIT_MS = 60_000
 const POLL_MS = 10
 /** A fast shutdown that takes longer is made an immediate one: the WAL repairs it at the next start. */
 const STOP_LIMIT_MS = 10_000
-
-export interface Server {
-  pid: number
-  port: number
-  /** Resolves when the process has ended, for whatever reason. */
-  ended: Promise<void>
-  stop (): Promise<void>
-}
 
 export interface ServerOptions {
   logFile: string
@@ -31,13 +25,13 @@ export interface ServerOptions {
 }
 
 /** Starts the server and waits until it accepts connections. */
-export const startServer = async (binaries: Binaries, account: Account, cluster: Cluster, options: ServerOptions): Promise<Server> => {
+export const startServer = async (binaries: Binaries, account: Account, cluster: Cluster, options: ServerOptions): Promise<Child> => {
   const port = options.port === 0 ? await freePort() : options.port
   const log = openSync(options.logFile, 'a', 0o600)
   let child: ChildProcess
   try {
     child = account.spawn(binaries.postgres, ['-D', cluster.folder, ...settings(port, options.durable)],
-      { cwd: '/', env: postgresEnv(), stdio: ['ignore', log, log], detached: true })
+      { cwd: '/', env: own.environment, stdio: ['ignore', log, log], detached: true })
   } finally {
     closeSync(log)
   }
