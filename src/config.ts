@@ -55,7 +55,7 @@ interface AjvError { instancePath: string, keyword: string, params: Record<strin
 
 const check = (env: Env | undefined): { settings?: Settings, problems: Problem[] } => {
   const known = Object.keys(settingsSchema.properties)
-  const raw = Object.fromEntries(Object.entries(env ?? surroundings())
+  const raw = Object.fromEntries(Object.entries(env ?? environment())
     .filter(([name, value]) => name.startsWith('CHANCERY_') && value !== undefined && value !== ''))
   const unknown = Object.keys(raw).filter((name) => !known.includes(name) && !commandLineNames.includes(name))
   const problems = unknown.map((name) => `${name}: there is no such setting; did you mean ${nearest(name, known)}?`)
@@ -68,8 +68,8 @@ const check = (env: Env | undefined): { settings?: Settings, problems: Problem[]
   }
 }
 
-/** The process's environment on top of the file `.env`. */
-const surroundings = (): Env => ({ ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...process.env })
+/** The process's environment on top of the file `.env`; also what the command line reads its few names from. */
+export const environment = (): Env => ({ ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...process.env })
 
 const inWords = ({ instancePath, keyword, params, message }: AjvError): Problem => {
   const name = instancePath.slice(1)

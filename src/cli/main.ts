@@ -1,4 +1,5 @@
 // Entry of `npm run chancery -- <verb>`: gives one run its surroundings and the process its exit code.
+import { environment } from '../config.ts'
 import { run } from './run.ts'
 
 const stopping = new AbortController()
@@ -7,5 +8,5 @@ process.once('SIGINT', () => { stopping.abort() })
 process.stdout.on('error', (error: NodeJS.ErrnoException) => { process.exit(error.code === 'EPIPE' ? 0 : 1) })
 
 process.exitCode = await run(process.argv.slice(2), {
-  env: process.env, stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, signal: stopping.signal
+  env: environment(), stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, signal: stopping.signal
 })

@@ -12,13 +12,13 @@ export interface Settings {
 }
 
 /**
- * Reads `CHANCERY_URL` (default http://127.0.0.1:8420), `CHANCERY_TOKEN` (default: the first line of
+ * Reads `CHANCERY_URL` (default: loopback at `CHANCERY_HTTP_PORT`, so 8420), `CHANCERY_TOKEN` (default:
  * `superadmin.token` in the data folder) and `CHANCERY_DATA_DIR` (default ./data).
  * A token is not taken as an option: it would stand in the shell's history and in the process list.
  */
 export const readSettings = ({ env }: Pick<Surroundings, 'env'>): Settings => {
   const dataDir = env['CHANCERY_DATA_DIR'] ?? 'data'
-  return { url: readUrl(env['CHANCERY_URL'] ?? 'http://127.0.0.1:8420'), dataDir, token: () => env['CHANCERY_TOKEN'] ?? fileToken(dataDir) }
+  return { url: readUrl(env['CHANCERY_URL'] ?? `http://127.0.0.1:${env['CHANCERY_HTTP_PORT'] ?? '8420'}`), dataDir, token: () => env['CHANCERY_TOKEN'] ?? fileToken(dataDir) }
 }
 
 const readUrl = (text: string): URL => {
