@@ -25,6 +25,8 @@ export interface TesterMail {
   kind: 'invitation' | 'fresh_link'
   status: 'requested' | 'attempted' | 'sent' | 'failed'
   attempts: number
+  /** When it last came a step further: a claim lapses and a pause ends from here on. */
+  movedAt: Instant
 }
 
 interface ResetBase {
@@ -34,6 +36,8 @@ interface ResetBase {
   userId: string
   initiatedAt: Instant
   verdict: Verdict
+  /** The position that the operator had seen: an account that moved past it is not reset. */
+  presentedPosition?: bigint
   /** Who asked first, and why: they stand for everybody who joins (decision 23). */
   initiator: Initiator
 }
@@ -113,9 +117,10 @@ const evolve = (tester: Tester, event: RecordedOf<'tester'>): Tester => {
     case 'walkthrough_token.revoked':
       return changeToken(tester, event.data.tokenId, (token) => ({ ...token, status: 'revoked', revokedAt: event.data.revokedAt }))
     case 'mail.requested': return requested(tester, event.data)
-    case 'mail.attempted': return changeMail(tester, event.data.mailId, { status: 'attempted', attempts: event.data.attempt })
-    case 'mail.sent': return changeMail(tester, event.data.mailId, { status: 'sent' })
-    case 'mail.failed': return changeMail(tester, event.data.mailId, { status: event.data.final ? 'failed' : 'requested' })
+    case 'mail.attempted': return changeMail(tester, event.data.mailId, { status: 'attempted', attempts: event.data.attempt, movedAt: event.data.attemptedAt })
+    case 'mail.sent': return changeMail(tester, event.data.mailId, { status: 'sent', movedAt: event.data.sentAt })
+    case 'mail.failed':
+      return changeMail(tester, event.data.mailId, { status: event.data.final ? 'failed' : 'requested', movedAt: event.data.failedAt })
     case 'console.beta.ghost_reset.initiated': return { ...tester, resets: [...tester.resets, initiated(event)] }
     case 'console.beta.ghost_reset.refused': {
       const { resetId, refusedAt, code } = event.data
@@ -148,8 +153,8 @@ const changeToken = (tester: PresentTester, tokenId: string, change: (token: Wal
   ({ ...tester, tokens: tester.tokens.map((token) => token.tokenId === tokenId ? change(token) : token) })
 
 /** The first mail asked for during a reset carries its fresh link. */
-const requested = (tester: PresentTester, { mailId, tokenId, kind }: EventNamed<'mail.requested'>['data']): Tester => {
-  const mails = [...tester.mails, { mailId, tokenId, kind, status: 'requested' as const, attempts: 0 }]
+const requested = (tester: PresentTester, { mailId, tokenId, kind, requestedAt }: EventNamed<'mail.requested'>['data']): Tester => {
+  const mails = [...tester.mails, { mailId, tokenId, kind, status: 'requested' as const, attempts: 0, movedAt: requestedAt }]
   const open = openReset(tester)
   if (open === undefined || open.fresh !== undefined) return { ...tester, mails }
   return { ...tester, mails, resets: [...tester.resets.slice(0, -1), { ...open, fresh: { tokenId, mailId } }] }
@@ -159,10 +164,11 @@ const changeMail = (tester: PresentTester, mailId: string, change: Partial<Teste
   ({ ...tester, mails: tester.mails.map((mail) => mail.mailId === mailId ? { ...mail, ...change } : mail) })
 
 const initiated = ({ data, metadata }: EventNamed<'console.beta.ghost_reset.initiated'>): GhostReset => {
-  const { resetId, tokenId, userId, initiatedAt, state, rule, thresholdMs, evidence, evaluatedAtPosition } = data
+  const { resetId, tokenId, userId, initiatedAt, state, rule, thresholdMs, evidence, evaluatedAtPosition, presentedPosition } = data
   return {
     status: 'open', resetId, tokenId, userId, initiatedAt, initiator: initiatorOf(metadata),
-    verdict: { state, rule, thresholdMs, evidence, evaluatedAtPosition }
+    verdict: { state, rule, thresholdMs, evidence, evaluatedAtPosition },
+    ...(presentedPosition !== undefined && { presentedPosition: BigInt(presentedPosition) })
   }
 }
 
