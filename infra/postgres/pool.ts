@@ -1,5 +1,5 @@
 // Connections to Postgres: the shared pool, dedicated clients, and the settings that both have in common.
-import pg, { type ClientConfig, type CustomTypesConfig, type Pool } from 'pg'
+import pg, { type ClientConfig, type Pool } from 'pg'
 
 const INT8 = 20
 const TIMESTAMPTZ = 1184

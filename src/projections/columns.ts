@@ -45,11 +45,5 @@ export const toParameter = (column: Column, value: unknown): unknown => {
   return typeOf(column) === 'json' ? JSON.stringify(value) : value
 }
 
-/** Types of the array parameters: json and timestamps travel as text and are cast row by row. */
-export const parameterType = (column: Column): string => {
-  const type = typeOf(column)
-  return type === 'json' || type === 'timestamptz' ? 'text' : type
-}
-
 /** Double-quotes an identifier. */
 export const quoted = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`

@@ -5,6 +5,8 @@ create table projection_generation (
   version integer not null,
   -- filling: not yet as far as the log; serving: behind the view; verifying: a scratch fold; done, aborted: its tables are gone
   state text not null check (state in ('filling', 'serving', 'verifying', 'done', 'aborted')),
+  -- names of its tables, as long as they exist
+  tables text[] not null,
   -- everything in the log up to here was looked at; null: nothing yet
   read_to bigint,
   -- the last event of ours: what the fork check looks up

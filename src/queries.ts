@@ -1,0 +1,134 @@
+// The read ports: what routes and commands may ask of the read models; infra/postgres/queries and the engine answer.
+import type { Instant } from './domain/event.ts'
+
+// --- positions, and how far the read models are ------------------------------------------------------------------
+
+export interface Behind {
+  projection: string
+  /** Position of the last event it has applied; 0 when there is none. */
+  position: bigint
+  /** What was asked for; 0 when only "filled" was. */
+  wanted: bigint
+  /** `filling`: it has not caught up with the log since it was made or its version rose. */
+  reason: 'behind' | 'filling' | 'stopped'
+}
+
+export interface Positions {
+  /**
+   * Waits until every named read model has applied the log up to `position` (undefined: until it serves at all).
+   * @param withinMs default 2,000
+   * @returns those that are not there yet; empty when all are
+   * @throws Refusal `read_models_unavailable`
+   */
+  waitFor (projections: readonly string[], position?: bigint, withinMs?: number): Promise<Behind[]>
+}
+
+// --- operations ----------------------------------------------------------------------------------------------------
+
+export interface ProjectionStatus {
+  name: string
+  version: number
+  generation: number
+  /** serving · filling (not served yet) · stopped (an alarm) · superseded (a newer version serves: this code is old). */
+  state: 'serving' | 'filling' | 'stopped' | 'superseded'
+  /** What this process does for it. */
+  here: 'works' | 'stands_by' | 'retries' | 'stopped' | 'starting' | 'none'
+  /** Position of the last event applied; 0 when there is none. */
+  position: bigint
+  /** Position of the last event of ours in the log; undefined if the log does not answer. */
+  head: bigint | undefined
+  /** Time of append between the last event applied and the last of ours; 0 when caught up. */
+  lagMs: number | undefined
+  alarm?: { reason: string, message: string, hint: string, stream?: string, revision?: string, position?: string, type?: string }
+}
+
+export interface ProjectionJob {
+  projection: string
+  /** Number of the generation that the job fills: its id. */
+  generation: number
+  kind: 'rebuild' | 'verify'
+  state: 'running' | 'done' | 'aborted'
+  /** Positions: how far it is, and how far the log is. */
+  done: bigint
+  total: bigint
+  /** Of a verification that is done. */
+  result?: VerifyResult
+}
+
+export interface VerifyResult {
+  /** Position up to which both were folded. */
+  position: string
+  rows: number
+  /** Rows that the fold has and the read model has not; the other way round; in both with other bytes. */
+  missing: number
+  unexpected: number
+  different: number
+  /** At most 20 of them, by primary key. */
+  samples: Array<{ table: string, kind: 'missing' | 'unexpected' | 'different', key: string }>
+}
+
+/** What operators do with read models. Unknown names: Refusal `subject_not_found`. */
+export interface ProjectionOperations {
+  list (): Promise<ProjectionStatus[]>
+  jobs (projection?: string): Promise<ProjectionJob[]>
+  /** Fills the next generation beside the serving one and switches; joins one that is under way. */
+  rebuild (projection: string): Promise<ProjectionJob>
+  /** Folds again and compares byte for byte; joins one that is under way. */
+  verify (projection: string): Promise<ProjectionJob>
+  job (projection: string, generation: number): Promise<ProjectionJob>
+  /** Refuses with `conflict` what is not running. */
+  abort (projection: string, generation: number): Promise<ProjectionJob>
+}
+
+// --- the auditor's index (decision 14) -----------------------------------------------------------------------------
+
+/** Points to an event; its body is read from the log. */
+export interface AuditPointer {
+  position: bigint
+  eventId: string
+  stream: string
+  revision: bigint
+  type: string
+  occurredAt: Instant
+  /** The store's time of append. */
+  created: Instant
+  actorType: string
+  actorId: string
+  commandId: string
+}
+
+export interface AuditFilter {
+  stream?: string
+  type?: string
+  /** The store's time of append: from inclusive, to exclusive. */
+  from?: Instant
+  to?: Instant
+  commandId?: string
+  actorId?: string
+}
+
+/** An intent without an outcome (src/domain/intents.ts). */
+export interface OpenIntent {
+  /** Event type of the intent. */
+  intent: string
+  /** What tells it from others of its kind: a reset id, a mail id, … */
+  intentId: string
+  stream: string
+  revision: bigint
+  position: bigint
+  eventId: string
+  occurredAt: Instant
+  actorType: string
+  actorId: string
+  commandId: string
+  /** Facts that were recorded on the way (`mail.attempted`), and when the last one was. */
+  steps: number
+  lastStepAt: Instant | null
+}
+
+export interface AuditIndex {
+  /** Oldest first, or newest first; `after` is the position of the last pointer of the page before (exclusive in both directions). */
+  search (filter: AuditFilter, page: { after?: bigint, limit: number, direction?: 'forwards' | 'backwards' }): Promise<AuditPointer[]>
+  /** Oldest first. */
+  openIntents (page: { after?: bigint, limit: number, intent?: string }): Promise<OpenIntent[]>
+}
