@@ -1,0 +1,28 @@
+// For tests of crashes: an event store that kills its own process before or after one kind of append.
+import type { EventStore } from '../src/ports.ts'
+
+/** `append.before:<event type>:kill` or `append.after:<event type>:kill`; `after` means: on disk, and nobody was told. */
+const form = /^append\.(before|after):([a-z0-9._]+):kill$/
+
+/** Wraps the store if a failpoint is set; throws if it is not of the form above. */
+export const withFailpoint = (events: EventStore, failpoint: string | undefined): EventStore => {
+  if (failpoint === undefined) return events
+  const [, moment, type] = form.exec(failpoint) ?? []
+  if (moment === undefined) throw new Error(`not a failpoint: ${failpoint}`)
+  const die = () => process.kill(process.pid, 'SIGKILL')
+  const append: EventStore['append'] = async (stream, expected, facts) => {
+    const hit = facts.some((fact) => fact.type === type)
+    if (hit && moment === 'before') die()
+    const appended = await events.append(stream, expected, facts)
+    if (hit) die()
+    return appended
+  }
+  // Only `append` differs; a proxy leaves the adapter's other methods bound to the adapter.
+  return new Proxy(events, {
+    get: (target, name) => {
+      if (name === 'append') return append
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
+    }
+  })
+}
