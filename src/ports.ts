@@ -46,6 +46,14 @@ export interface ReadAllOptions {
   limit?: number
 }
 
+export interface SubscribeOptions {
+  /** Resume after this position (of an event or a delivered checkpoint); default: from the beginning. */
+  after?: bigint
+  /** The last event known to the subscriber. */
+  last?: { position: bigint, id: string }
+  signal: AbortSignal
+}
+
 /** What a subscription delivers. */
 export type Delivery =
   | { kind: 'event', event: LogEvent }
@@ -75,8 +83,12 @@ export interface EventStore {
   readStream (stream: string, options?: ReadOptions): AsyncIterable<LogEvent>
   /** Chancery's events of the whole log, in order. */
   readAll (options?: ReadAllOptions): AsyncIterable<LogEvent>
-  /** Chancery's events after a position, then live, until the signal aborts; resumes by itself after a drop. Ends only by abort or UnreadableEvent. */
-  subscribe (options: { after?: bigint, signal: AbortSignal }): AsyncIterable<Delivery>
+  /**
+   * Chancery's events after a position, then live, until the signal aborts; resumes by itself after a drop.
+   * Ends only by abort, UnreadableEvent, or LogForked: before every (re)subscription the log must still hold `last`
+   * (the last event that was applied, with its id) and reach `after` (decision 12).
+   */
+  subscribe (options: SubscribeOptions): AsyncIterable<Delivery>
   /** The last event of ours, or undefined in an empty log. */
   last (): Promise<LogEvent | undefined>
   /** The event at exactly this position, if there is one (fork check, decision 12). */
@@ -155,16 +167,25 @@ export interface GhostVerdict {
   thresholdMs: number
   evidence: Array<Static<typeof Evidence>>
   evaluatedAtPosition: bigint
+  /** Position of the account's last fact; 0 if it has none. */
+  accountPosition: bigint
 }
 
 export interface GhostDeleteRequest extends GhostCheckRequest {
   resetId: string
+  /** The moment as of which it is judged, so that everybody who joins a reset gets one verdict; never later than now. */
+  initiatedAt: Instant
   /** Refused with `verdict_stale` if the account's stream moved past it. */
   evaluatedAtPosition?: bigint
   /** Free text of the operator, sealed under the account's subject. */
   reason?: string
   reasonCode?: string
-  commandId: string
+  ticket?: string
+  /** Default: one that derives from the reset. */
+  commandId?: string
+  correlationId?: string
+  /** The calling service, where the actor is somebody else. */
+  source?: string
   requestId: string
   actor: { type: 'principal' | 'person' | 'system', id: string }
 }
@@ -174,7 +195,8 @@ export interface GhostDeleteRequest extends GhostCheckRequest {
  * Throws Refusal with the accounts side's codes, `accounts_unavailable` when it cannot be reached.
  */
 export interface AccountsGateway {
-  ghostCheck (request: GhostCheckRequest): Promise<GhostVerdict>
+  /** The verdicts that an operator sees, from one query; in the order asked, at most 200. */
+  ghostCheck (requests: readonly GhostCheckRequest[]): Promise<GhostVerdict[]>
   ghostDelete (request: GhostDeleteRequest): Promise<{ position: bigint, state: string, replayed: boolean }>
 }
 

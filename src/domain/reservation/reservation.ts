@@ -30,9 +30,17 @@ export const passkeyAggregate = {
   evolve: (_: Reservation, { data }: RecordedOf<'passkey'>): Reservation => ({ status: 'held', by: data.userId, since: data.reservedAt })
 } as const
 
-/** Reserves the address for a tester; nothing to record if anybody holds it: the receipt's state says who. */
-export const reserveTesterEmail = (state: Reservation, testerId: string, ruleVersion: number, at: Instant): Array<EventOf<'testerEmail'>> =>
-  state.status === 'held' ? [] : [{ type: 'tester_email.reserved', data: { testerId, ruleVersion, reservedAt: at } }]
+/**
+ * Reserves the address for a tester; nothing to record if anybody holds it: the receipt's state says who.
+ * @param gone the holder whose own stream says that it has another address: its reservation counts for nothing
+ */
+export const reserveTesterEmail = (
+  state: Reservation, reservation: { testerId: string, ruleVersion: number, at: Instant, gone?: string }
+): Array<EventOf<'testerEmail'>> => {
+  const { testerId, ruleVersion, at, gone } = reservation
+  if (state.status === 'held' && state.by !== gone) return []
+  return [{ type: 'tester_email.reserved', data: { testerId, ruleVersion, reservedAt: at } }]
+}
 
 /**
  * Claims the address for an account; nothing to record if an account holds it: the receipt's state says which.

@@ -40,7 +40,8 @@ export const testerEvents = {
   }, closed)),
   'console.beta.ghost_reset.initiated': defineEvent(1, 'An operator asked for the reset of a ghost: the intent (seed 000).', Type.Object({
     testerId: Uuid(), resetId: Uuid(), tokenId: Uuid(), userId: Uuid(), initiatedAt: InstantField(),
-    state: GhostState, rule: Word(), thresholdMs: Count(86_400_000), evidence: Type.Array(Evidence, { maxItems: 50 }), evaluatedAtPosition: Position()
+    state: GhostState, rule: Word(), thresholdMs: Count(86_400_000), evidence: Type.Array(Evidence, { maxItems: 50 }), evaluatedAtPosition: Position(),
+    presentedPosition: Type.Optional(Position())
   }, closed)),
   'console.beta.ghost_reset.refused': defineEvent(1, 'An initiated reset was not carried out; nothing was deleted.', Type.Object({
     testerId: Uuid(), resetId: Uuid(), refusedAt: InstantField(), code: Word()
