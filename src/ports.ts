@@ -16,6 +16,15 @@ export interface Ids {
   derive (...words: string[]): string
 }
 
+// --- processes beside this one -----------------------------------------------------------------------------------
+
+/** Proof of which processes may run beside this one (decision 2): `single` holds the lock alone, `many` share it. */
+export interface ProcessLock {
+  readonly mode: 'single' | 'many'
+  /** True while the lock is held and its connection answered within the last second. */
+  proven (): boolean
+}
+
 // --- the log ---------------------------------------------------------------------------------------------------
 
 export type ExpectedRevision = bigint | 'no_stream'
