@@ -1,5 +1,7 @@
 // The read ports: what routes and commands may ask of the read models; infra/postgres/queries and the engine answer.
 import type { Instant } from './domain/event.ts'
+import type { Sealed } from './domain/personal.ts'
+import type { GhostCheckRequest, GhostVerdict } from './ports.ts'
 
 // --- positions, and how far the read models are ------------------------------------------------------------------
 
@@ -131,4 +133,50 @@ export interface AuditIndex {
   search (filter: AuditFilter, page: { after?: bigint, limit: number, direction?: 'forwards' | 'backwards' }): Promise<AuditPointer[]>
   /** Oldest first. */
   openIntents (page: { after?: bigint, limit: number, intent?: string }): Promise<OpenIntent[]>
+}
+
+// --- testers, their links, and the ghost verdict that an operator sees ----------------------------------------------
+
+/** A tester as the console's list shows it: the current link, its mail, and an open reset. */
+export interface TesterRow {
+  testerId: string
+  origin: 'invited' | 'imported'
+  email: Sealed
+  name: Sealed | null
+  addressHash: string
+  invitedAt: Instant
+  tokenId: string | null
+  userId: string | null
+  linkStatus: 'unused' | 'consumed' | null
+  linkMintedAt: Instant | null
+  linkExpiresAt: Instant | null
+  linkOpenedAt: Instant | null
+  /** Revision and type of the fact that says the link was opened. */
+  linkOpenedRevision: bigint | null
+  linkOpenedType: string | null
+  mailStatus: 'requested' | 'attempted' | 'sent' | 'failed' | null
+  openResetId: string | null
+  completedResets: number
+  /** Of the tester's first and last fact. */
+  firstPosition: bigint
+  position: bigint
+  revision: bigint
+}
+
+export interface TesterQueries {
+  /** By the order of their arrival; `after` is the first position of the last row of the page before. */
+  page (filter: { after?: bigint, usedLink?: boolean, addressHash?: string }, limit: number): Promise<{ rows: TesterRow[], readTo: bigint }>
+  one (testerId: string): Promise<{ row: TesterRow | undefined, readTo: bigint }>
+  /** Who has one of these addresses. */
+  holders (addressHashes: readonly string[]): Promise<Array<{ addressHash: string, testerId: string, origin: string }>>
+  /** Accounts of all links that the tester ever had, oldest first. */
+  userIds (testerId: string): Promise<string[]>
+}
+
+export interface GhostQueries {
+  /**
+   * One verdict a request, in their order, all from one statement over the accounts side's own tables, as of `now`
+   * (decision 21). `owner` is the account's tester, if there is an account.
+   */
+  verdicts (requests: readonly GhostCheckRequest[], now: Date, graceMs: number): Promise<Array<GhostVerdict & { owner: string | null }>>
 }
