@@ -1,0 +1,53 @@
+// Claims an address for an account that is about to be made. A claim is completed, never taken over (decision 6).
+import type { Personal } from '../../domain/personal.ts'
+import { refuse } from '../../domain/codes.ts'
+import { claimEmail, emailAggregate, releaseEmail } from '../../domain/reservation/reservation.ts'
+import { userAggregate } from '../../domain/user/user.ts'
+import type { CommandContext } from '../context.ts'
+import type { EnrolmentDeps } from './deps.ts'
+
+/** Version of the address rule that the hash was made by (decision 41). */
+const ADDRESS_RULE_VERSION = 1
+
+export interface Claimant { userId: string, testerId: string, addressHash: string, email: (userId: string) => Personal }
+
+/**
+ * Holds `email-{hash}` for the account, or refuses with `conflict` if a living account has it. A claim whose account
+ * was never made is completed first; one of an account that was reset counts for nothing.
+ */
+export const claimAddress = async (deps: EnrolmentDeps, claimant: Claimant, context: CommandContext): Promise<void> => {
+  const { userId, addressHash } = claimant
+  const { state } = await deps.aggregates.cached(emailAggregate, addressHash)
+  if (state.status === 'held' && state.by === userId) return
+  const gone = state.status === 'held' ? await outlived(deps, state.by, claimant, context) : undefined
+  const claim = await deps.aggregates.execute({
+    aggregate: emailAggregate, id: addressHash, context,
+    decide: (held) => claimEmail(held, {
+      userId, ruleVersion: ADDRESS_RULE_VERSION, at: context.at.toISOString(), ...gone !== undefined && { gone }
+    })
+  })
+  // Somebody was faster: whoever holds it now is looked at when the person tries again.
+  if (claim.state.status === 'held' && claim.state.by !== userId) taken()
+}
+
+/** Gives the address back if the account turned out to have been reset while it was claimed. */
+export const giveBack = async (deps: EnrolmentDeps, { userId, addressHash }: Claimant, context: CommandContext): Promise<void> => {
+  await deps.aggregates.execute({
+    aggregate: emailAggregate, id: addressHash, context: { ...context, commandId: deps.ids.derive('give-back', context.commandId) },
+    decide: (held) => releaseEmail(held, userId, context.at.toISOString())
+  })
+}
+
+/** The holder, if its stream says that it was reset; an absent one is made, as its claim announced. */
+const outlived = async (deps: EnrolmentDeps, holder: string, claimant: Claimant, context: CommandContext): Promise<string> => {
+  const { testerId, addressHash } = claimant
+  const { state } = await deps.aggregates.execute({
+    aggregate: userAggregate, id: holder, context: { ...context, commandId: deps.ids.derive('complete', context.commandId) },
+    decide: (user) => user.status === 'absent'
+      ? [{ type: 'user.created', data: { userId: holder, testerId, email: claimant.email(holder), addressHash, createdAt: context.at.toISOString() } }]
+      : []
+  })
+  return state.status === 'reset' ? holder : taken()
+}
+
+const taken = (): never => refuse('conflict', 'An account with this address exists. Sign in with it, or ask whoever invited you.')
