@@ -1,7 +1,7 @@
 // Builds the HTTP application: limits, strict reading, who-may, problems; routes are handed in. It does not listen.
 import type { ServerOptions } from 'node:http'
 import type { FastifyPluginAsyncTypebox, TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import fastify, { type FastifyBaseLogger } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger } from 'fastify'
 import { Refusal, refuse } from '../domain/codes.ts'
 import { onClientError } from './client-error.ts'
 import type { Door } from './door.ts'
@@ -43,7 +43,7 @@ export const buildApp = async (options: AppOptions) => {
     requestTimeout: LIMITS.request,
     keepAliveTimeout: LIMITS.keepAlive,
     bodyLimit: LIMITS.bodyBytes,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => ids.next(),
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256, querystringParser: parseQuery },

@@ -2,21 +2,14 @@
 import type { Access, Caller } from '../commands/access/access.ts'
 import type { Permission } from '../domain/principal/roles.ts'
 import type { Clock, Ids, Keys } from '../ports.ts'
-
-/** Waits for read models (`Chancery-Position`, `min_position`). */
-export interface PositionWaits {
-  /** Resolves with undefined once all of them have read to `position`, else, after `timeoutMs`, with those that lag. */
-  waitFor (projections: readonly string[], position: bigint, timeoutMs: number): Promise<readonly LaggingProjection[] | undefined>
-}
-
-export interface LaggingProjection { name: string, readTo: bigint }
+import type { Positions } from '../queries.ts'
 
 export interface Door {
   access: Access
   keys: Pick<Keys, 'fingerprint'>
   ids: Ids
   clock: Clock
-  positions: PositionWaits
+  positions: Positions
 }
 
 declare module 'fastify' {

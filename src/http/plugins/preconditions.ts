@@ -27,14 +27,12 @@ export default fp(async (app) => {
   app.addHook('preHandler', async (request, reply) => {
     const { waitsFor } = request.routeOptions.config
     if (waitsFor === undefined) return
-    const position = awaited(request)
-    if (position === undefined) return
-    const behind = await positions.waitFor(waitsFor, position, WAIT)
-    if (behind === undefined) return
+    const behind = await positions.waitFor(waitsFor, awaited(request), WAIT)
+    if (behind.length === 0) return
     void reply.header('retry-after', 1)
-    refuse('projection_behind', 'The read model has not reached that position yet. Ask again shortly.', {
-      min_position: String(position),
-      projections: behind.map(({ name, readTo }) => ({ name, read_to: String(readTo), behind: String(position - readTo) }))
+    refuse('projection_behind', 'The read model is not there yet. Ask again shortly.', {
+      projections: behind.map(({ projection, position, wanted, reason }) =>
+        ({ name: projection, position: String(position), wanted: String(wanted), reason }))
     })
   })
 })

@@ -25,3 +25,6 @@ export const Page = <Properties extends TProperties>(item: Properties, maxItems 
   items: Type.Array(Type.Object(item, closed), { maxItems }),
   next_cursor: Type.Union([Cursor(), Type.Null()])
 }, closed)
+
+/** Body of a request that says everything in its path. */
+export const Empty = Type.Object({}, closed)

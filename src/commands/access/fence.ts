@@ -1,0 +1,28 @@
+// Keeps a process that lost its lock from changing who may: others may rest on a cache by then (decision 2).
+import { categoryOf } from '../../domain/catalogue.ts'
+import { LogUnavailable } from '../../log-errors.ts'
+import type { EventStore, ProcessLock } from '../../ports.ts'
+
+/** Streams whose cached state a single process believes without reading the tail. */
+const FENCED = new Set(['principal', 'roster'])
+
+/**
+ * The same store, but facts about principals are appended only while the process lock is proven. Everything else may go
+ * on: its cached states are proven by the append itself.
+ */
+export const fenced = (events: EventStore, lock: ProcessLock): EventStore => ({
+  append: async (stream, expected, facts) => {
+    if (FENCED.has(categoryOf(stream)) && !lock.proven()) {
+      throw new LogUnavailable('the process lock is not proven, so nothing about principals is appended')
+    }
+    return events.append(stream, expected, facts)
+  },
+  readStream: (stream, options) => events.readStream(stream, options),
+  readAll: (options) => events.readAll(options),
+  subscribe: (options) => events.subscribe(options),
+  last: () => events.last(),
+  at: (position) => events.at(position),
+  rawStream: (stream, options) => events.rawStream(stream, options),
+  rawAll: (options) => events.rawAll(options),
+  ping: () => events.ping()
+})

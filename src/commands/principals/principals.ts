@@ -1,0 +1,90 @@
+// Use cases on principals: making one known, granting and taking away roles.
+import { refuse } from '../../domain/codes.ts'
+import { Clear } from '../../domain/personal.ts'
+import { create, grantRole, known, principalAggregate, revokeRole, usableTokens, type OwnRole, type PrincipalKind } from '../../domain/principal/principal.ts'
+import type { Role } from '../../domain/principal/roles.ts'
+import { ROSTER, grant, remove, rosterAggregate, strikeToken } from '../../domain/principal/roster.ts'
+import type { ExpectedRevision, Ids } from '../../ports.ts'
+import type { CommandContext } from '../context.ts'
+import type { Aggregates } from '../execute.ts'
+import { withoutRevoked } from '../roster/verified.ts'
+
+export interface PrincipalDeps { aggregates: Aggregates, ids: Ids }
+
+/** Where a principal's stream stands after a command; the position may be that of the roster's stream. */
+export interface PrincipalReceipt { principalId: string, position: bigint, revision: ExpectedRevision }
+
+/** Makes a principal known. Its id derives from the command id, so that a repeated request finds it. */
+export const createPrincipal = async (
+  { aggregates, ids }: PrincipalDeps, command: { kind: PrincipalKind, name: string, roles: readonly OwnRole[] }, context: CommandContext
+): Promise<PrincipalReceipt> => {
+  const principalId = ids.derive('principal', context.commandId)
+  const name = new Clear(command.name, `principal-${principalId}`)
+  const { position, revision } = await aggregates.execute({
+    aggregate: principalAggregate, id: principalId, context, decide: (state) => create(state, { ...command, principalId, name, at: context.at })
+  })
+  return { principalId, position, revision }
+}
+
+export interface RoleCommand { principalId: string, role: Role, ifMatch?: bigint | undefined }
+
+/** Grants a role; granting one that is held changes nothing and is answered all the same. */
+export const grantRoleTo = async ({ aggregates, ids }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+  const { role, principalId } = command
+  if (role === 'superadmin') return grantSuperadmin({ aggregates, ids }, command, context)
+  return changeRole(aggregates, command, context, (state) => grantRole(state, role, context.at), principalId)
+}
+
+/** Takes a role away; `last_superadmin` if nobody with a usable token would be left. */
+export const revokeRoleFrom = async ({ aggregates }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+  const { role, principalId } = command
+  if (role === 'superadmin') return removeSuperadmin(aggregates, command, context)
+  return changeRole(aggregates, command, context, (state) => revokeRole(state, role, context.at), principalId)
+}
+
+const changeRole = async (
+  aggregates: Aggregates, { ifMatch }: RoleCommand, context: CommandContext, decide: (state: Parameters<typeof grantRole>[0]) => ReturnType<typeof grantRole>, principalId: string
+): Promise<PrincipalReceipt> => {
+  const { position, revision } = await aggregates.execute({
+    aggregate: principalAggregate, id: principalId, context, decide, ...ifMatch !== undefined && { ifMatch }
+  })
+  return { principalId, position, revision }
+}
+
+/** The principal of a roster command, at the revision that the caller has seen. */
+const proven = async (aggregates: Aggregates, { principalId, ifMatch }: RoleCommand) => {
+  const loaded = await aggregates.current(principalAggregate, principalId)
+  known(loaded.state)
+  if (ifMatch !== undefined && loaded.revision !== ifMatch) {
+    refuse('precondition_failed', 'The resource changed since it was read. Read it again and decide on what it is now.', { revision: String(loaded.revision) })
+  }
+  return loaded
+}
+
+const grantSuperadmin = async ({ aggregates, ids }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+  const { principalId } = command
+  const before = await proven(aggregates, command)
+  const tokens = usableTokens(before.state, context.at)
+  const { position } = await aggregates.execute({
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => grant(roster, principalId, tokens, context.at)
+  })
+  // A token revoked in between was no superadmin's then, so its revocation asked nobody: strike it from the roster.
+  const after = await aggregates.current(principalAggregate, principalId)
+  const still = new Set(usableTokens(after.state, context.at).map(({ tokenId }) => tokenId))
+  for (const { tokenId } of tokens.filter((token) => !still.has(token.tokenId))) {
+    await aggregates.execute({
+      aggregate: rosterAggregate, id: ROSTER, context: { ...context, commandId: ids.derive('strike', context.commandId, tokenId) }, decide: (roster) => strikeToken(roster, principalId, tokenId, context.at)
+    })
+  }
+  return { principalId, position, revision: after.revision }
+}
+
+const removeSuperadmin = async (aggregates: Aggregates, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+  const { principalId } = command
+  const { revision } = await proven(aggregates, command)
+  const verify = await withoutRevoked(aggregates)
+  const { position } = await aggregates.execute({
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => remove(verify(roster), principalId, context.at)
+  })
+  return { principalId, position, revision }
+}

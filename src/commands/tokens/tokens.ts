@@ -1,0 +1,59 @@
+// Use cases on access tokens: making one, shown once, and revoking one.
+import { issueToken, known, principalAggregate, revocable, revokeToken } from '../../domain/principal/principal.ts'
+import { ROSTER, addToken, rosterAggregate, strikeToken, withdrawToken } from '../../domain/principal/roster.ts'
+import type { CommandContext } from '../context.ts'
+import type { PrincipalDeps, PrincipalReceipt } from '../principals/principals.ts'
+import { withoutRevoked } from '../roster/verified.ts'
+import { digestOf, makeToken } from './token.ts'
+
+export interface IssueCommand { principalId: string, label?: string, expiresAt?: string }
+
+/** The token stands in the answer once; a repeat of the request gets none (decision 4). */
+export type IssuedToken = PrincipalReceipt & { tokenId: string, token: string | undefined, expiresAt: string | undefined }
+
+/**
+ * Makes a token. It is entered with the principal first and, for a superadmin, in the roster afterwards: after a crash
+ * in between the roster counts one usable token too few, and repeating the request completes it.
+ */
+export const issueTokenFor = async (
+  { aggregates, ids }: PrincipalDeps, command: IssueCommand, context: CommandContext
+): Promise<IssuedToken> => {
+  const { principalId, label, expiresAt } = command
+  const tokenId = ids.derive('token', context.commandId)
+  const token = makeToken({ principalId, tokenId })
+  const entry = { tokenId, sha256: digestOf(token), ...label !== undefined && { label }, ...expiresAt !== undefined && { expiresAt } }
+  const receipt = await aggregates.execute({
+    aggregate: principalAggregate, id: principalId, context, decide: (state) => issueToken(state, entry, context.at)
+  })
+  const roster = await aggregates.execute({
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (state) => addToken(state, principalId, entry, context.at)
+  })
+  const position = roster.events.length > 0 && roster.position > receipt.position ? roster.position : receipt.position
+  return { principalId, tokenId, token: receipt.replayed ? undefined : token, expiresAt, position, revision: receipt.revision }
+}
+
+export interface RevokeCommand { principalId: string, tokenId: string }
+
+/**
+ * Revokes a token. For a superadmin the roster decides first, so that one usable token always stays; only then is the
+ * revocation entered, from which on the door refuses the token. Repeating the request completes what a crash cut off.
+ */
+export const revokeTokenOf = async (
+  { aggregates, ids }: PrincipalDeps, { principalId, tokenId }: RevokeCommand, context: CommandContext
+): Promise<PrincipalReceipt> => {
+  const before = await aggregates.current(principalAggregate, principalId)
+  known(before.state)
+  if (!before.commands.has(context.commandId)) revocable(before.state, tokenId)
+  const verify = await withoutRevoked(aggregates)
+  await aggregates.execute({
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => withdrawToken(verify(roster), principalId, tokenId, context.at)
+  })
+  const { position, revision } = await aggregates.execute({
+    aggregate: principalAggregate, id: principalId, context, decide: (state) => revokeToken(state, tokenId, context.at)
+  })
+  // Whoever became superadmin in between was granted it with this token: strike it there (see grantSuperadmin).
+  await aggregates.execute({
+    aggregate: rosterAggregate, id: ROSTER, context: { ...context, commandId: ids.derive('strike', context.commandId, tokenId) }, decide: (roster) => strikeToken(roster, principalId, tokenId, context.at)
+  })
+  return { principalId, position, revision }
+}
