@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { cliPage } from './generate-docs/cli.ts'
 import { codesPage } from './generate-docs/codes.ts'
 import { configurationPage } from './generate-docs/configuration.ts'
+import { envExample } from './generate-docs/env-example.ts'
 import { eventsPage } from './generate-docs/events.ts'
 import { rolesPage } from './generate-docs/roles.ts'
 
@@ -15,6 +16,7 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'codes.md': codesPage,
   'configuration.md': configurationPage,
   'events.md': eventsPage,
+  '../../.env.example': envExample,
   'roles.md': rolesPage
 }
 

@@ -1,0 +1,23 @@
+// Compiles src/ and infra/ into dist/ and takes along what is not TypeScript (SQL, pages); `npm ci` runs it.
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { extname, join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const compiled = new Set(['.ts', '.tsx', '.md'])
+
+let tsc
+try {
+  tsc = createRequire(import.meta.url).resolve('typescript/lib/tsc.js')
+} catch {
+  process.stderr.write('Building needs the development packages: run npm ci without --omit=dev (or NODE_ENV=production), then npm prune --omit=dev.\n')
+  process.exit(existsSync(join(root, 'dist', 'src', 'main.js')) ? 0 : 1)
+}
+
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+for (const folder of ['src', 'infra']) {
+  cpSync(join(root, folder), join(root, 'dist', folder), { recursive: true, filter: (path) => !compiled.has(extname(path)) })
+}
+process.exit(status ?? 1)
