@@ -4,11 +4,12 @@ import type { EventDatabase } from '../storage/database.ts'
 import { RecentMap } from '../storage/recent-map.ts'
 import { type NewEvent, TOMBSTONE_REVISION, dataOf, encodeRecord, idOf, isJson } from '../storage/record.ts'
 import { ANY, type Expectation, NO_STREAM, STREAM_EXISTS, type Subject, decide } from './decide.ts'
-import { SOFT_DELETE_JSON, isMetastream, metastreamOf, revivedMetadata, streamOfMetastream } from './metadata.ts'
+import { SOFT_DELETE_JSON, firstVisible, isMetastream, metastreamOf, revivedMetadata, streamOfMetastream } from './metadata.ts'
 import { type StreamState, Streams } from './streams.ts'
 
 export type Outcome =
-  | { kind: 'done', revision: number, position: number }
+  /** `position` is undefined for the repeat of an append whose last event metadata hides by now. */
+  | { kind: 'done', revision: number, position: number | undefined }
   | { kind: 'wrong-version', current: number }
   | { kind: 'deleted' }
 
@@ -58,7 +59,8 @@ export class EventLog {
     const verdict = decide(this.#subject(name, state, softDeleted), expected.version, events.map(({ id }) => id))
     if (verdict.kind === 'wrong-version' || verdict.kind === 'deleted') return verdict
     if (verdict.kind === 'repeat') {
-      return { kind: 'done', revision: verdict.last, position: this.database.positionAt(state.id, verdict.last) ?? 0 }
+      const visible = verdict.last >= firstVisible(this.streams.metadata(name), state.last)
+      return { kind: 'done', revision: verdict.last, position: visible ? this.database.positionAt(state.id, verdict.last) : undefined }
     }
     if (events.length === 0) return { kind: 'done', revision: state.last, position: this.#pass() }
     const first = state.last + 1
@@ -137,7 +139,8 @@ export class EventLog {
     const revision = state.last + 1
     state.lastPosition = this.#put(name, state, event, revision)
     state.last = revision
-    this.#recent.set(event.id, { stream: state.id, revision })
+    // an id that is written twice stays known by its first place
+    if (!this.#recent.get(event.id)) this.#recent.set(event.id, { stream: state.id, revision })
     this.streams.written(name)
   }
 

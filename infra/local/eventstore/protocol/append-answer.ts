@@ -8,13 +8,15 @@ import { bytesField, varintField } from './wire.ts'
 
 const empty = (field: number): Buffer => bytesField(field)
 
+type Position = number | undefined
+
 const positionMessage = (position: number): Buffer => Buffer.concat([varintField(1, position), varintField(2, position)])
 
-/** Field 1 and 2 are the revision or "no stream", field 3 the position, in both kinds of success. */
-const success = (revision: number, position: number): Buffer =>
-  Buffer.concat([revision < 0 ? empty(2) : varintField(1, revision), bytesField(3, positionMessage(position))])
+/** Fields 1 and 2 are the revision or "no stream", 3 and 4 the position or none, in both kinds of success. */
+const success = (revision: number, position: Position): Buffer =>
+  Buffer.concat([revision < 0 ? empty(2) : varintField(1, revision), position === undefined ? empty(4) : bytesField(3, positionMessage(position))])
 
-export const appended = (revision: number, position: number): Buffer => frame(bytesField(1, success(revision, position)))
+export const appended = (revision: number, position: Position): Buffer => frame(bytesField(1, success(revision, position)))
 
 const current = (value: number, field: number): Buffer => value < 0 ? empty(field + 1) : varintField(field, value)
 
@@ -25,7 +27,7 @@ export const wrongVersion = (now: number, { version, revision }: Expectation): B
   current(now, 6),
   revision !== undefined ? varintField(8, revision) : empty(version === ANY ? 9 : version === STREAM_EXISTS ? 10 : 11)))
 
-export const removed = (position: number): Buffer => frame(bytesField(1, positionMessage(position)))
+export const removed = (position: Position): Buffer => frame(position === undefined ? empty(2) : bytesField(1, positionMessage(position)))
 
 export const streamDeleted = (stream: string): GrpcError =>
   new GrpcError(Code.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, { exception: 'stream-deleted', 'stream-name': stream })
@@ -59,7 +61,7 @@ export const BatchErrors = {
     type: 'WrongExpectedVersion',
     detail: Buffer.concat([
       current(now, 1),
-      revision !== undefined ? varintField(3, revision) : empty(version === ANY ? 4 : version === STREAM_EXISTS ? 5 : 6)])
+      revision !== undefined && revision !== NO_REVISION ? varintField(3, revision) : empty(version === ANY ? 4 : version === STREAM_EXISTS ? 5 : 6)])
   }),
   deleted: (stream: string): BatchError =>
     ({ code: 5, name: 'StreamDeleted', type: 'StreamDeleted', detail: bytesField(1, bytesField(3, stream)) }),
@@ -78,7 +80,7 @@ const batchFrame = ({ correlation, stream }: BatchTarget, result: Buffer): Buffe
   result,
   ...stream === undefined ? [] : [bytesField(4, bytesField(3, stream))])
 
-export const batchAppended = (target: BatchTarget, revision: number, position: number): Buffer =>
+export const batchAppended = (target: BatchTarget, revision: number, position: Position): Buffer =>
   batchFrame(target, bytesField(3, success(revision, position)))
 
 export const batchFailed = (target: BatchTarget, { code, name, type, detail }: BatchError): Buffer =>

@@ -10,15 +10,17 @@ import { createdOf } from '../storage/record.ts'
 import type { Next, Page, Source } from './pump.ts'
 import { makeView } from './view.ts'
 
+export interface Revisions { readonly from: number, readonly to: number, readonly backwards: boolean }
+
 /** Reads the events `from`…`to` of a stream into the page, both included; returns the revision to go on with. */
-export const fillRevisions = (log: EventLog, name: string, from: number, to: number, page: Page, take: (stored: Buffer, revision: number) => boolean): number => {
+export const fillRevisions = (log: EventLog, name: string, { from, to, backwards }: Revisions, page: Page, take: (stored: Buffer) => boolean): number => {
   const { id } = log.streams.get(name)
-  const step = to < from ? -1 : 1
+  const step = backwards ? -1 : 1
   let next = from
-  for (const { revision, position } of log.database.places(id, from, to)) {
+  for (const { revision, position } of log.database.places(id, from, to, backwards)) {
     next = revision + step
     const stored = log.database.event(position)
-    if (stored && !take(stored, revision)) return next
+    if (stored && !take(stored)) return next
     if (page.full) return next
   }
   return to + step
@@ -54,7 +56,7 @@ export const streamSource = (log: EventLog, request: StreamRead): Source => {
   return {
     fill: (page) => {
       if (backwards ? next < to : next > to) return finish(page)
-      next = fillRevisions(log, stream, next, to, page, (stored) => {
+      next = fillRevisions(log, stream, { from: next, to, backwards }, page, (stored) => {
         if (createdOf(stored) < oldest) return true
         page.add(view(stored))
         found++

@@ -26,7 +26,7 @@ export const streamSubscription = (log: EventLog, request: StreamRead): Source =
       const oldest = metadata.maxAgeMs === undefined ? 0 : Date.now() - metadata.maxAgeMs
       const from = Math.max(seen + 1, firstVisible(metadata, last))
       if (from <= last) {
-        seen = fillRevisions(log, stream, from, last, page, (stored) => {
+        seen = fillRevisions(log, stream, { from, to: last, backwards: false }, page, (stored) => {
           if (createdOf(stored) >= oldest) page.add(view(stored))
           return true
         }) - 1

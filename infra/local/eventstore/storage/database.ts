@@ -67,11 +67,11 @@ export class EventDatabase {
     return found === undefined ? undefined : numberOf(found)
   }
 
-  /** Positions of a stream's events from `from` to `to`, both included, in that direction; tombstones are left out. */
-  * places (stream: number, from: number, to: number): Generator<Place> {
+  /** Positions of a stream's events from `from` to `to`, both included; backwards, `to` is the smaller one. No tombstones. */
+  * places (stream: number, from: number, to: number, backwards: boolean): Generator<Place> {
     const start = eventKey(stream, from)
     const before = to === 0 ? eventKey(stream - 1, LAST_REVISION) : eventKey(stream, to - 1)
-    const range = to < from ? { start, end: before, reverse: true } : { start, end: eventKey(stream, to + 1) }
+    const range = backwards ? { start, end: before, reverse: true } : { start, end: eventKey(stream, to + 1) }
     for (const { key, value } of this.#index.getRange(range)) {
       yield { revision: numberOf(key, 8), position: numberOf(value) }
     }
