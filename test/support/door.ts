@@ -28,7 +28,7 @@ export const testDoor = async (t: Test, routes: readonly FastifyPluginAsyncTypeb
     ids: uuidIds,
     clock: { now: () => new Date() },
     keys: { fingerprint: (route, body) => Buffer.from(`${route} ${body}`).toString('base64url').slice(0, 128) },
-    positions: { waitFor: async () => [] },
+    positions: { waitFor: async () => undefined },
     maxEventLoopDelay: 0,
     ...overrides
   })

@@ -27,12 +27,13 @@ export default fp(async (app) => {
   app.addHook('preHandler', async (request, reply) => {
     const { waitsFor } = request.routeOptions.config
     if (waitsFor === undefined) return
-    const behind = await positions.waitFor(waitsFor, awaited(request), WAIT)
-    if (behind.length === 0) return
+    const wanted = awaited(request) ?? 0n
+    const behind = await positions.waitFor(waitsFor, wanted, WAIT)
+    if (behind === undefined) return
     void reply.header('retry-after', 1)
     refuse('projection_behind', 'The read model is not there yet. Ask again shortly.', {
-      projections: behind.map(({ projection, position, wanted, reason }) =>
-        ({ name: projection, position: String(position), wanted: String(wanted), reason }))
+      min_position: String(wanted),
+      projections: behind.map(({ name, readTo, reason }) => ({ name, read_to: String(readTo), reason }))
     })
   })
 })
