@@ -5,27 +5,37 @@ import type { GhostCheckRequest, GhostVerdict } from './ports.ts'
 
 // --- positions, and how far the read models are ------------------------------------------------------------------
 
-export interface Behind {
-  projection: string
+export interface LaggingProjection {
+  name: string
   /** Position of the last event it has applied; 0 when there is none. */
-  position: bigint
-  /** What was asked for; 0 when only "filled" was. */
-  wanted: bigint
-  /** `filling`: it has not caught up with the log since it was made or its version rose. */
-  reason: 'behind' | 'filling' | 'stopped'
+  readTo: bigint
+  /** `filling`: it has not caught up with the log since it was made or its version rose, so it does not serve yet. */
+  reason: 'behind' | 'filling'
 }
 
 export interface Positions {
   /**
-   * Waits until every named read model has applied the log up to `position` (undefined: until it serves at all).
-   * @param withinMs default 2,000
-   * @returns those that are not there yet; empty when all are
+   * Waits until every named read model serves and has applied the log up to `position` (0: until it serves).
+   * @param timeoutMs default 2,000
+   * @returns undefined, or those that are not there yet
    * @throws Refusal `read_models_unavailable`
    */
-  waitFor (projections: readonly string[], position?: bigint, withinMs?: number): Promise<Behind[]>
+  waitFor (projections: readonly string[], position: bigint, timeoutMs?: number): Promise<readonly LaggingProjection[] | undefined>
 }
 
 // --- operations ----------------------------------------------------------------------------------------------------
+
+/** What stopped a read model: names the event, holds no data of it. */
+export interface ProjectionAlarm {
+  projection: string
+  reason: 'unreadable_event' | 'handler_failed' | 'log_forked'
+  message: string
+  hint: string
+  stream?: string
+  revision?: string
+  position?: string
+  type?: string
+}
 
 export interface ProjectionStatus {
   name: string
@@ -41,7 +51,7 @@ export interface ProjectionStatus {
   head: bigint | undefined
   /** Time of append between the last event applied and the last of ours; 0 when caught up. */
   lagMs: number | undefined
-  alarm?: { reason: string, message: string, hint: string, stream?: string, revision?: string, position?: string, type?: string }
+  alarm?: ProjectionAlarm
 }
 
 export interface ProjectionJob {
@@ -49,12 +59,14 @@ export interface ProjectionJob {
   /** Number of the generation that the job fills: its id. */
   generation: number
   kind: 'rebuild' | 'verify'
-  state: 'running' | 'done' | 'aborted'
+  /** `failed`: an alarm stopped it; the event it names is the reason. A restart tries again. */
+  state: 'running' | 'done' | 'aborted' | 'failed'
   /** Positions: how far it is, and how far the log is. */
   done: bigint
   total: bigint
   /** Of a verification that is done. */
   result?: VerifyResult
+  alarm?: ProjectionAlarm
 }
 
 export interface VerifyResult {

@@ -70,23 +70,22 @@ export const load = async (sql: Sql, work: readonly TableWork[]): Promise<void> 
   }))
 }
 
-/** Folds and issues one delete and one upsert a table; a row that came out as it went in is not written. */
-export const store = async (sql: Sql, work: readonly TableWork[]): Promise<void> => {
-  const statements = work.flatMap(({ definition, physical, entries }) => {
-    const gone: Row[] = []
-    const kept: Row[] = []
-    for (const entry of entries.values()) {
-      const row = entry.folds.reduce((folded, fold) => fold(folded), entry.loaded)
-      if (row !== undefined && row !== entry.loaded) kept.push(complete(definition, row))
-      if (row === undefined && (entry.loaded !== undefined || !entry.load)) gone.push(entry.key)
-    }
-    return [{ text: deletion(definition, physical), columns: definition.key, rows: gone, name: 'delete' },
-      { text: upsert(definition, physical), columns: Object.keys(definition.columns), rows: kept, name: 'upsert' }]
-      .filter(({ rows }) => rows.length > 0)
-      .map(({ text, columns, rows, name }) => ({ text, values: parameters(definition, columns, rows), name: `${physical}_${name}` }))
-  })
-  await Promise.all(statements.map(({ text, values, name }) => sql.query(text, values, name)))
-}
+export interface Statement { text: string, values: unknown[], name: string }
+
+/** Folds, and says what is to be written: one delete and one upsert a table; a row that came out as it went in is left alone. */
+export const statementsOf = (work: readonly TableWork[]): Statement[] => work.flatMap(({ definition, physical, entries }) => {
+  const gone: Row[] = []
+  const kept: Row[] = []
+  for (const entry of entries.values()) {
+    const row = entry.folds.reduce((folded, fold) => fold(folded), entry.loaded)
+    if (row !== undefined && row !== entry.loaded) kept.push(complete(definition, row))
+    if (row === undefined && (entry.loaded !== undefined || !entry.load)) gone.push(entry.key)
+  }
+  const statements: Statement[] = []
+  if (gone.length > 0) statements.push({ text: deletion(definition, physical), values: parameters(definition, definition.key, gone), name: `${physical}_delete` })
+  if (kept.length > 0) statements.push({ text: upsert(definition, physical), values: parameters(definition, Object.keys(definition.columns), kept), name: `${physical}_upsert` })
+  return statements
+})
 
 /** Postgres would take an absent value of a nullable column in silence: say which one is missing. */
 const complete = (definition: TableDefinition, row: Row): Row => {

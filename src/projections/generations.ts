@@ -1,6 +1,7 @@
 // The registry of read models in Postgres: generations of tables, their checkpoints, and the view that serves one of them.
 import type { LogEvent } from '../domain/catalogue.ts'
 import type { Database, Sql } from '../ports.ts'
+import type { ProjectionAlarm } from '../queries.ts'
 import { isNullable, quoted, typeOf, type TableDefinition } from './columns.ts'
 import type { Projector } from './define.ts'
 
@@ -15,20 +16,8 @@ export interface Generation {
   position: bigint | null
   event_id: string | null
   event_created: string | null
-  alarm: Alarm | null
+  alarm: ProjectionAlarm | null
   result: object | null
-}
-
-/** What stopped a read model; names the event, holds no data of it. */
-export interface Alarm {
-  projection: string
-  reason: 'unreadable_event' | 'handler_failed' | 'log_forked'
-  message: string
-  hint: string
-  stream?: string
-  revision?: string
-  position?: string
-  type?: string
 }
 
 /** Where a checkpoint is moved to. Without `event` only what was looked at moves. */
@@ -117,6 +106,6 @@ export const lockRegistry = async (sql: Sql, name: string): Promise<void> => {
 }
 
 /** Notes at the checkpoint what stopped it, for whoever asks another process. */
-export const noteAlarm = async (sql: Sql, { name, generation }: Generation, alarm: Alarm): Promise<void> => {
+export const noteAlarm = async (sql: Sql, { name, generation }: Generation, alarm: ProjectionAlarm): Promise<void> => {
   await sql.query('update projection_generation set alarm = $3 where name = $1 and generation = $2', [name, generation, JSON.stringify(alarm)])
 }
