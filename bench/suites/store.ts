@@ -13,7 +13,7 @@ const IN_FLIGHT = 128
 export const storeSuite = async (options: SuiteOptions): Promise<SuiteResult> => {
   const store = await childLine([compiled('infra/local/eventstore/main.js'), '--data', join(options.dir, 'store'), '--port', '0'])
   const url = /esdb:\S+/.exec(store.line)?.[0] ?? ''
-  const client = EventStoreDBClient.connectionString(url as unknown as TemplateStringsArray)
+  const client = EventStoreDBClient.connectionString(url)
   const appended = new Map<string, number>()
   try {
     const contestants = [

@@ -1,0 +1,7 @@
+// The suites of npm run bench, by name.
+import { storeSuite } from './store.ts'
+import type { SuiteOptions, SuiteResult } from './suite.ts'
+
+export const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
+  store: storeSuite
+}
