@@ -190,8 +190,6 @@ export interface GhostDeleteRequest extends GhostCheckRequest {
   reason?: string
   reasonCode?: string
   ticket?: string
-  /** Default: one that derives from the reset. */
-  commandId?: string
   correlationId?: string
   /** The calling service, where the actor is somebody else. */
   source?: string

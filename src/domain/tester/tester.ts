@@ -34,6 +34,7 @@ interface ResetBase {
   /** The used token that the reset replaces, and its account. */
   tokenId: string
   userId: string
+  linkOpenedAt: Instant
   initiatedAt: Instant
   verdict: Verdict
   /** The position that the operator had seen: an account that moved past it is not reset. */
@@ -121,7 +122,7 @@ const evolve = (tester: Tester, event: RecordedOf<'tester'>): Tester => {
     case 'mail.sent': return changeMail(tester, event.data.mailId, { status: 'sent', movedAt: event.data.sentAt })
     case 'mail.failed':
       return changeMail(tester, event.data.mailId, { status: event.data.final ? 'failed' : 'requested', movedAt: event.data.failedAt })
-    case 'console.beta.ghost_reset.initiated': return { ...tester, resets: [...tester.resets, initiated(event)] }
+    case 'console.beta.ghost_reset.initiated': return { ...tester, resets: [...tester.resets, initiated(tester, event)] }
     case 'console.beta.ghost_reset.refused': {
       const { resetId, refusedAt, code } = event.data
       return changeReset(tester, resetId, (reset) => ({ ...reset, status: 'refused', refusedAt, code }))
@@ -163,10 +164,12 @@ const requested = (tester: PresentTester, { mailId, tokenId, kind, requestedAt }
 const changeMail = (tester: PresentTester, mailId: string, change: Partial<TesterMail>): Tester =>
   ({ ...tester, mails: tester.mails.map((mail) => mail.mailId === mailId ? { ...mail, ...change } : mail) })
 
-const initiated = ({ data, metadata }: EventNamed<'console.beta.ghost_reset.initiated'>): GhostReset => {
+const initiated = (tester: PresentTester, { data, metadata }: EventNamed<'console.beta.ghost_reset.initiated'>): GhostReset => {
   const { resetId, tokenId, userId, initiatedAt, state, rule, thresholdMs, evidence, evaluatedAtPosition, presentedPosition } = data
+  const token = tester.tokens.find((each) => each.tokenId === tokenId)
+  const linkOpenedAt = token?.status === 'consumed' ? token.consumed.at : initiatedAt
   return {
-    status: 'open', resetId, tokenId, userId, initiatedAt, initiator: initiatorOf(metadata),
+    status: 'open', resetId, tokenId, userId, linkOpenedAt, initiatedAt, initiator: initiatorOf(metadata),
     verdict: { state, rule, thresholdMs, evidence, evaluatedAtPosition },
     ...(presentedPosition !== undefined && { presentedPosition: BigInt(presentedPosition) })
   }

@@ -1,0 +1,10 @@
+// The accounts side in the same process: what the console calls when no other service has the accounts.
+import type { AccountsGateway } from '../../ports.ts'
+import type { AccountsDeps } from './deps.ts'
+import { ghostCheck } from './ghost-check.ts'
+import { ghostDelete } from './ghost-delete.ts'
+
+export const accountsInProcess = (deps: AccountsDeps): AccountsGateway => ({
+  ghostCheck: (requests) => ghostCheck(deps, requests),
+  ghostDelete: (request) => ghostDelete(deps, request)
+})
