@@ -45,3 +45,14 @@ export class UnreadableEvent extends Error {
     this.eventType = at.type
   }
 }
+
+/** The log is not the one that was read before: an event known by position and id is gone, or its end lies behind us (decision 12). */
+export class LogForked extends Error {
+  readonly position: bigint
+
+  constructor (position: bigint, why: string) {
+    super(`the log does not continue what was read up to position ${position}: ${why}`)
+    this.name = 'LogForked'
+    this.position = position
+  }
+}
