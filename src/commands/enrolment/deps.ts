@@ -1,5 +1,4 @@
 // What the enrolment commands need, and what each of them begins with.
-import { Clear } from '../../domain/personal.ts'
 import { testerAggregate, type PresentTester } from '../../domain/tester/tester.ts'
 import { openedToken, unknownLink, type LiveToken } from '../../domain/user/enrolment-link.ts'
 import type { Ceremonies, Ids, Keys, Vault } from '../../ports.ts'
@@ -24,9 +23,8 @@ export const openedLink = async (
   return { tester: state, token }
 }
 
-/** The tester's address in clear. A person who was erased has no link any more. */
-export const addressOf = async ({ vault }: Pick<EnrolmentDeps, 'vault'>, tester: PresentTester): Promise<string> => {
-  if (tester.email instanceof Clear) return tester.email.reveal()
+/** The tester's address in clear; undefined if the person was erased. */
+export const addressOf = async ({ vault }: Pick<EnrolmentDeps, 'vault'>, tester: PresentTester): Promise<string | undefined> => {
   const opened = await vault.open(tester.email, `tester-${tester.testerId}`)
-  return opened.status === 'open' ? opened.text : unknownLink()
+  return opened.status === 'open' ? opened.text : undefined
 }

@@ -2,6 +2,7 @@
 import { Refusal, refuse } from '../../domain/codes.ts'
 import { Clear } from '../../domain/personal.ts'
 import { CHALLENGE_LIFE_MS, issueChallenge, mayEnrol } from '../../domain/user/enrolment.ts'
+import { unknownLink } from '../../domain/user/enrolment-link.ts'
 import { userAggregate } from '../../domain/user/user.ts'
 import type { ExpectedRevision } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
@@ -26,7 +27,7 @@ export const issueOptions = async (deps: EnrolmentDeps, link: Link, context: Com
   const { aggregates, ids, keys, ceremonies } = deps
   const { testerId, userId } = link
   const { tester } = await openedLink(deps, link, context.at)
-  const address = await addressOf(deps, tester)
+  const address = await addressOf(deps, tester) ?? unknownLink()
   const { addressHash } = tester
   const claimant: Claimant = { userId, testerId, addressHash, email: (id) => new Clear(address, `user-${id}`) }
   const account = await aggregates.current(userAggregate, userId)

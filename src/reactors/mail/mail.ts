@@ -1,0 +1,112 @@
+// The mail reactor: claims a mail by appending the attempt, hands it over, appends what became of it. At least once.
+import type { CommandContext } from '../../commands/context.ts'
+import { addressOf } from '../../commands/enrolment/deps.ts'
+import type { Aggregates } from '../../commands/execute.ts'
+import type { EventOf } from '../../domain/catalogue.ts'
+import { testerAggregate, type PresentTester } from '../../domain/tester/tester.ts'
+import type { Clock, Ids, Keys, Mailer, MailOutcome, Vault } from '../../ports.ts'
+import type { Intent, Reactor } from '../reactor.ts'
+import { compose } from './compose.ts'
+import { nextStep, type MailRules, type MailStep } from './next-step.ts'
+
+export interface MailReactorDeps {
+  aggregates: Aggregates
+  clock: Clock
+  ids: Ids
+  keys: Pick<Keys, 'linkSecret'>
+  vault: Pick<Vault, 'open'>
+  mailer: Mailer
+  publicUrl: string
+  rules: MailRules
+  /** Told the path of an outbox file. */
+  written?: (path: string) => void
+}
+
+type Attempt = MailStep & { kind: 'attempt' }
+
+export const mailReactor = (deps: MailReactorDeps): Reactor => {
+  const outcomes = new Map<string, Outcome>()
+  return {
+    name: 'mail',
+    intentOf: (event) => event.type === 'mail.requested'
+      ? { id: event.data.mailId, stream: event.stream, eventId: event.id, correlationId: event.metadata.$correlationId }
+      : undefined,
+    settledBy: (event) => event.type === 'mail.sent' || (event.type === 'mail.failed' && event.data.final) ? event.data.mailId : undefined,
+    carryOut: (intent) => carryOut(deps, intent, outcomes)
+  }
+}
+
+/** What became of an attempt, until it is recorded: a log that is away for a while must not cause a second mail. */
+interface Outcome { attempt: number, fact: EventOf<'tester'> & { type: 'mail.sent' | 'mail.failed' } }
+
+const carryOut = async (deps: MailReactorDeps, intent: Intent, outcomes: Map<string, Outcome>): Promise<number | undefined> => {
+  const { aggregates, clock, rules } = deps
+  const { id: mailId } = intent
+  const testerId = intent.stream.slice(intent.stream.indexOf('-') + 1)
+  if (!outcomes.has(mailId)) {
+    const { state } = await aggregates.current(testerAggregate, testerId)
+    const step = nextStep(state, mailId, clock.now(), rules)
+    if (step.kind === 'nothing' || state.status === 'absent') return undefined
+    if (step.kind === 'wait') return step.ms
+    // Lost to another process: look again.
+    if (step.kind === 'attempt' && !await claim(deps, intent, testerId, step)) return 0
+    const outcome = step.kind === 'attempt' ? await handOver(deps, state, mailId, step) : lost
+    outcomes.set(mailId, { attempt: step.attempt, fact: factOf(deps, { testerId, mailId, attempt: step.attempt }, outcome) })
+    if (outcome.status === 'sent' && outcome.where !== undefined) deps.written?.(outcome.where)
+  }
+  const outcome = outcomes.get(mailId)
+  if (outcome === undefined) return 0
+  await record(deps, intent, testerId, outcome)
+  outcomes.delete(mailId)
+  return outcome.fact.type === 'mail.failed' && !outcome.fact.data.final ? 0 : undefined
+}
+
+/** Nobody is to try again. */
+const lost: MailOutcome = { status: 'failed', final: true }
+
+/** True if this call appended the attempt; of several processes, one does. */
+const claim = async ({ aggregates, clock, ids, rules }: MailReactorDeps, intent: Intent, testerId: string, step: Attempt): Promise<boolean> => {
+  const { id: mailId } = intent
+  const at = clock.now()
+  const { events } = await aggregates.execute({
+    aggregate: testerAggregate, id: testerId, context: contextOf(intent, ids.next(), at),
+    decide: (tester) => {
+      const now = nextStep(tester, mailId, at, rules)
+      return now.kind === 'attempt' && now.attempt === step.attempt
+        ? [{ type: 'mail.attempted', data: { testerId, mailId, attempt: step.attempt, attemptedAt: at.toISOString() } }]
+        : []
+    }
+  })
+  return events.length > 0
+}
+
+const handOver = async (deps: MailReactorDeps, tester: PresentTester, mailId: string, step: Attempt): Promise<MailOutcome> => {
+  const { keys, publicUrl, mailer } = deps
+  const { tokenId, expiresAt, purpose } = step
+  const to = await addressOf(deps, tester)
+  // The person was erased meanwhile: nobody is left to write to.
+  if (to === undefined) return lost
+  return mailer.send(compose({ keys, publicUrl, mailId, testerId: tester.testerId, tokenId, expiresAt, purpose, to }))
+}
+
+const factOf = (
+  { clock, rules }: MailReactorDeps, of: { testerId: string, mailId: string, attempt: number }, outcome: MailOutcome
+): Outcome['fact'] => {
+  const at = clock.now().toISOString()
+  const code = outcome.replyCode === undefined ? {} : { replyCode: outcome.replyCode }
+  return outcome.status === 'sent'
+    ? { type: 'mail.sent', data: { ...of, sentAt: at, ...code } }
+    : { type: 'mail.failed', data: { ...of, failedAt: at, final: outcome.final || of.attempt >= rules.maxAttempts, ...code } }
+}
+
+/** An outcome is recorded once, however often its append is tried. */
+const record = async ({ aggregates, clock, ids }: MailReactorDeps, intent: Intent, testerId: string, { attempt, fact }: Outcome): Promise<void> => {
+  await aggregates.execute({
+    aggregate: testerAggregate, id: testerId, decide: () => [fact],
+    context: contextOf(intent, ids.derive('mail', intent.id, String(attempt), fact.type), clock.now())
+  })
+}
+
+const contextOf = (intent: Intent, commandId: string, at: Date): CommandContext => ({
+  commandId, at, actor: { type: 'system', id: 'mail' }, requestId: commandId, correlationId: intent.correlationId, causationId: intent.eventId
+})
