@@ -1,0 +1,86 @@
+// What the tests of the local event store share: stores in this process and in their own, clients of both kinds.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { EventStoreDBClient } from '@eventstore/db-client'
+import type { Test } from 'tap'
+import { type RunningEventStore, openEventStore } from '../../../../infra/local/eventstore/index.ts'
+
+const require = createRequire(import.meta.url)
+const root = resolve(import.meta.dirname, '../../../..')
+
+/** A folder that goes away with the test. */
+export const scratchFolder = (t: Test): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'chancery-eventstore-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+  return folder
+}
+
+/** A store in this process, closed with the test. */
+export const storeHere = async (t: Test, dataDir = scratchFolder(t)): Promise<RunningEventStore & { dataDir: string }> => {
+  const store = await openEventStore({ dataDir, port: 0 })
+  t.teardown(() => store.close().catch(() => {}))
+  return { ...store, dataDir }
+}
+
+export interface StoreProcess {
+  readonly child: ChildProcess
+  readonly port: number
+  /** The line it printed when it was ready. */
+  readonly line: string
+  kill (signal: NodeJS.Signals): Promise<number | null>
+}
+
+const main = join(root, 'infra/local/eventstore/main.ts')
+
+/** The command that runs the store: the sources, since tests do not depend on a build. */
+export const storeCommand = (dataDir: string, port = 0): string[] =>
+  [process.execPath, '--import', require.resolve('tsx'), main, '--data', dataDir, '--port', String(port)]
+
+export const runStore = (t: Test, command: string[]): ChildProcess => {
+  const [file = '', ...args] = command
+  const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  return child
+}
+
+/** A store in a process of its own; rejects with what it said if it does not start. */
+export const storeProcess = async (t: Test, dataDir: string, { port = 0, prefix = [] as string[] } = {}): Promise<StoreProcess> => {
+  const child = runStore(t, [...prefix, ...storeCommand(dataDir, port)])
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString() })
+  const exited = once(child, 'exit')
+  if (!child.stdout) throw new Error('no output')
+  const first = await Promise.race([once(createInterface(child.stdout), 'line'), exited])
+  const line = String(first[0])
+  const found = /127\.0\.0\.1:(\d+)/.exec(line)?.[1]
+  if (found === undefined) throw new Error(`the store did not start: ${said || line}`)
+  return {
+    child,
+    port: Number(found),
+    line,
+    kill: async (signal) => {
+      child.kill(signal)
+      const [code] = await exited as [number | null]
+      return code
+    }
+  }
+}
+
+/** The official client; closed with the test. */
+export const clientOf = (t: Test, port: number, options = ''): EventStoreDBClient => {
+  const client = EventStoreDBClient.connectionString(`esdb://127.0.0.1:${port}?tls=false&keepAliveInterval=-1${options}`)
+  t.teardown(() => Promise.race([client.dispose(), new Promise((resolve) => { setTimeout(resolve, 1_000).unref() })]))
+  return client
+}
+
+/** Anonymous memory of a process in megabytes (Linux). */
+export const anonymousMemory = (pid: number): number | undefined => {
+  const path = `/proc/${pid}/status`
+  const found = existsSync(path) ? /RssAnon:\s+(\d+) kB/.exec(readFileSync(path, 'utf8'))?.[1] : undefined
+  return found === undefined ? undefined : Number(found) / 1024
+}
