@@ -21,8 +21,12 @@ export interface Ids {
 /** Proof of which processes may run beside this one (decision 2): `single` holds the lock alone, `many` share it. */
 export interface ProcessLock {
   readonly mode: 'single' | 'many'
-  /** True while the lock is held and its connection answered within the last second. */
+  /** True while the lock is held, no predecessor can still believe to hold it, and its connection answered within the last second. */
   proven (): boolean
+  /** Counts the times the lock was taken: what was read under an older number proves nothing. */
+  readonly epoch: number
+  /** Resolves with true as soon as the lock is proven, with false after `withinMs`. */
+  whenProven (withinMs: number): Promise<boolean>
 }
 
 // --- the log ---------------------------------------------------------------------------------------------------

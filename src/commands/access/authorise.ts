@@ -1,10 +1,11 @@
 // Judges callers from the principals' streams and the roster: what was revoked a moment ago, anywhere, is refused now.
 import { LRUCache } from 'lru-cache'
+import { streamName, type Category } from '../../domain/catalogue.ts'
 import { isUsable, principalAggregate, type Principal } from '../../domain/principal/principal.ts'
 import { allows, type Permission, type Role } from '../../domain/principal/roles.ts'
 import { ROSTER, rosterAggregate, type Roster } from '../../domain/principal/roster.ts'
 import type { Clock, EventStore, Ids, ProcessLock } from '../../ports.ts'
-import type { Loaded } from '../aggregate.ts'
+import type { Aggregate } from '../aggregate.ts'
 import type { Aggregates } from '../execute.ts'
 import { matches, parseToken, type TokenParts } from '../tokens/token.ts'
 import type { Access, Caller, Verdict } from './access.ts'
@@ -30,13 +31,21 @@ export const createAccess = (deps: AccessDeps): Access => {
   let hint: Roster | undefined
   const noted = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 })
 
-  const alone = () => lock.mode === 'single' && lock.proven()
-  const principalOf = (id: string): Promise<Loaded<Principal>> =>
-    alone() ? aggregates.cached(principalAggregate, id) : aggregates.current(principalAggregate, id)
-  const roster = async (): Promise<Roster> => {
-    const { state } = alone() ? await aggregates.cached(rosterAggregate, ROSTER) : await aggregates.current(rosterAggregate, ROSTER)
-    hint = state
+  /** Streams read while this process was proven to be alone, by the epoch of that proof: only those need no further look. */
+  const seenAlone = new LRUCache<string, number>({ max: 100_000 })
+
+  const load = async <State, C extends Category>(aggregate: Aggregate<State, C>, id: string): Promise<State> => {
+    const { epoch } = lock
+    const alone = lock.mode === 'single' && lock.proven()
+    const stream = streamName(aggregate.category, id)
+    if (alone && seenAlone.get(stream) === epoch) return (await aggregates.cached(aggregate, id)).state
+    const { state } = await aggregates.current(aggregate, id)
+    if (alone) seenAlone.set(stream, epoch)
     return state
+  }
+  const roster = async (): Promise<Roster> => {
+    hint = await load(rosterAggregate, ROSTER)
+    return hint
   }
 
   return {
@@ -44,8 +53,8 @@ export const createAccess = (deps: AccessDeps): Access => {
       const parts = token === undefined ? undefined : parseToken(token)
       if (token === undefined || parts === undefined) return { outcome: 'unauthenticated' }
       const early = permission === undefined || hint === undefined || hint.has(parts.principalId)
-      const [{ state }, superadmins] = await Promise.all([principalOf(parts.principalId), early ? roster() : undefined])
-      const caller = accepted(state, token, parts, clock.now())
+      const [principal, superadmins] = await Promise.all([load(principalAggregate, parts.principalId), early ? roster() : undefined])
+      const caller = accepted(principal, token, parts, clock.now())
       if (caller === undefined) return { outcome: 'unauthenticated' }
       return verdict(caller, permission, superadmins ?? (needsRoster(caller, permission) ? await roster() : new Map()))
     },

@@ -26,6 +26,7 @@ export type Principal =
     roles: ReadonlySet<OwnRole>, tokens: ReadonlyMap<string, AccessToken>
   }
 export type KnownPrincipal = Extract<Principal, { status: 'known' }>
+type NewToken = Pick<AccessToken, 'tokenId' | 'sha256' | 'label' | 'expiresAt'>
 type PrincipalEvent = EventOf<'principal'>
 
 /** Tokens of one principal that are usable at once; the roster's arrays are bounded by it too. */
@@ -99,7 +100,7 @@ export const revokeRole = (principal: Principal, role: OwnRole, at: Date): Princ
 
 /** Enters a token by its digest. */
 export const issueToken = (
-  principal: Principal, token: { tokenId: string, sha256: string, label?: string, expiresAt?: Instant }, at: Date
+  principal: Principal, token: NewToken, at: Date
 ): PrincipalEvent[] => {
   const { principalId } = known(principal)
   if (usableTokens(principal, at).length >= MAX_USABLE_TOKENS) {
@@ -108,8 +109,12 @@ export const issueToken = (
   if (token.expiresAt !== undefined && Date.parse(token.expiresAt) <= at.getTime()) {
     return refuse('invalid_request', 'expires_at lies in the past.')
   }
-  return [{ type: 'principal.token_issued', data: { principalId, ...token, issuedAt: at.toISOString() } }]
+  return [tokenIssued(principalId, token, at)]
 }
+
+/** The fact itself: for the first token, which is entered together with its principal. */
+export const tokenIssued = (principalId: string, token: NewToken, at: Date): PrincipalEvent =>
+  ({ type: 'principal.token_issued', data: { principalId, ...token, issuedAt: at.toISOString() } })
 
 /** The token if it is there and was not revoked; else `subject_not_found`. */
 export const revocable = (principal: Principal, tokenId: string): AccessToken => {
