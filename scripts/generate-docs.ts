@@ -1,23 +1,26 @@
-// Writes the generated pages of docs/reference/, or with --check fails if one is not what the code says.
+// Writes the generated pages of docs/reference/; with --check it writes nothing, and fails if one is not what the code
+// says, or if any page names a file, a heading, a script or a verb that does not exist.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { cliPage } from './generate-docs/cli.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import { cliPage, program } from './generate-docs/cli.ts'
 import { codesPage } from './generate-docs/codes.ts'
 import { configurationPage } from './generate-docs/configuration.ts'
 import { envExample } from './generate-docs/env-example.ts'
 import { eventsPage } from './generate-docs/events.ts'
+import { deadEnds } from './generate-docs/links.ts'
 import { rolesPage } from './generate-docs/roles.ts'
 
-const root = join(import.meta.dirname, '..', 'docs', 'reference')
+const root = join(import.meta.dirname, '..')
 
-/** File under docs/reference/ → the function that makes its text from the code. */
+/** File → the function that makes its text from the code. */
 const pages: Readonly<Record<string, () => string | Promise<string>>> = {
-  'cli.md': cliPage,
-  'codes.md': codesPage,
-  'configuration.md': configurationPage,
-  'events.md': eventsPage,
-  '../../.env.example': envExample,
-  'roles.md': rolesPage
+  '.env.example': envExample,
+  'docs/reference/cli.md': cliPage,
+  'docs/reference/codes.md': codesPage,
+  'docs/reference/configuration.md': configurationPage,
+  'docs/reference/events.md': eventsPage,
+  'docs/reference/roles.md': rolesPage
 }
 
 const checking = process.argv.includes('--check')
@@ -34,9 +37,8 @@ for (const [name, page] of Object.entries(pages)) {
   await writeFile(file, text)
 }
 
-if (checking && stale.length > 0) {
-  process.stderr.write(`docs/reference is not what the code says: ${stale.join(', ')}. Run npm run docs and commit the result.\n`)
-  process.exitCode = 1
-} else {
-  process.stdout.write(`docs/reference: ${Object.keys(pages).length} pages, ${stale.length} ${checking ? 'stale' : 'written'}\n`)
-}
+const dead = deadEnds({ root, scripts: new Set(Object.keys(packageJson.scripts)), program: program() })
+if (checking && stale.length > 0) process.stderr.write(`Not what the code says: ${stale.join(', ')}. Run npm run docs and commit the result.\n`)
+for (const line of dead) process.stderr.write(`leads nowhere: ${line}\n`)
+process.stdout.write(`${Object.keys(pages).length} generated pages, ${stale.length} ${checking ? 'stale' : 'written'}\n`)
+if (dead.length > 0 || (checking && stale.length > 0)) process.exitCode = 1

@@ -25,8 +25,8 @@ export interface Schema {
 /** One line about a field's values, for a table cell. */
 export const describe = (schema: Schema): string => {
   if (schema.personal === true) return 'sealed personal text'
-  if (schema.const !== undefined) return code(JSON.stringify(schema.const))
-  if (schema.enum !== undefined) return schema.enum.map((value) => code(JSON.stringify(value))).join(', ')
+  if (schema.const !== undefined) return code(typeof schema.const === 'string' ? schema.const : JSON.stringify(schema.const))
+  if (schema.enum !== undefined) return schema.enum.map((value) => code(typeof value === 'string' ? value : JSON.stringify(value))).join(', ')
   if (schema.anyOf !== undefined) return schema.anyOf.map(describe).join(', ')
   switch (schema.type) {
     case 'string': return text(schema)

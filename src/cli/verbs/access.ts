@@ -1,6 +1,6 @@
 // `chancery principals …` and `chancery tokens …`: who may call, with which roles and tokens.
 import type { Command } from 'commander'
-import { Argument, Option } from 'commander'
+import { Option } from 'commander'
 import { jsonOption, keyOption, type Bind, type Family, type Json } from '../verb.ts'
 
 const PATH = '/api/v1/principals'
@@ -8,7 +8,7 @@ const at = (...parts: string[]) => [PATH, ...parts.map(encodeURIComponent)].join
 
 interface Repeatable extends Json { key?: string }
 interface Principal { principal_id: string, kind: string, name: string | null, roles: string[], [key: string]: unknown }
-interface Token { token_id: string, label?: string | null, issued_at: string, expires_at?: string | null, revoked_at?: string | null, token?: string, [key: string]: unknown }
+interface Token { token_id: string, label?: string | null, issued_at: string, expires_at?: string | null, revoked_at?: string | null, usable?: boolean, token?: string, [key: string]: unknown }
 
 export const accessVerbs: Family = (program, bind) => {
   const principals = program.command('principals').description('Who may call: people at the console and services.')
@@ -21,11 +21,12 @@ export const accessVerbs: Family = (program, bind) => {
 
 const createVerb = (principals: Command, bind: Bind): void => {
   const create = principals.command('create').argument('<name>')
-    .description('Makes a principal known. It has no roles and no token yet.')
+    .description('Makes a principal known. It has no token yet.')
     .addOption(new Option('--kind <kind>', 'a person or a program').choices(['operator', 'service']).default('operator'))
+    .option('--role <role...>', 'roles from the start on')
     .addOption(keyOption()).addOption(jsonOption())
-  bind(create, async ({ client, terminal }, name: string, options: Repeatable & { kind: string }) => {
-    const { body } = await client.request<Principal>('POST', PATH, { body: { name, kind: options.kind }, key: options.key })
+  bind(create, async ({ client, terminal }, name: string, options: Repeatable & { kind: string, role?: string[] }) => {
+    const { body } = await client.request<Principal>('POST', PATH, { body: { name, kind: options.kind, ...options.role !== undefined && { roles: options.role } }, key: options.key })
     if (options.json === true) terminal.json(body)
     else terminal.line(`created: principal ${body.principal_id}`)
     return 'done'
@@ -52,7 +53,7 @@ const listVerbs = (principals: Command, bind: Bind): void => {
 }
 
 const roleVerbs = (principals: Command, bind: Bind): void => {
-  const grant = principals.command('grant').argument('<principal>').addArgument(new Argument('<role>'))
+  const grant = principals.command('grant').argument('<principal>').argument('<role>')
     .description('Grants a role; it holds from the next request on.').addOption(keyOption())
   bind(grant, async ({ client, terminal }, principal: string, role: string, options: Repeatable) => {
     await client.request('PUT', at(principal, 'roles', role), { body: {}, key: options.key })
@@ -92,9 +93,9 @@ const tokenVerbs = (tokens: Command, bind: Bind): void => {
     const rows: string[][] = []
     for await (const token of client.pages<Token>(at(principal, 'tokens'))) {
       if (options.json === true) terminal.json(token)
-      else rows.push([token.token_id, token.label ?? '-', token.issued_at, token.expires_at ?? 'never', token.revoked_at ?? '-'])
+      else rows.push([token.token_id, token.label ?? '-', token.issued_at, token.expires_at ?? 'never', token.revoked_at ?? '-', token.usable === true ? 'yes' : 'no'])
     }
-    if (options.json !== true) terminal.table(['TOKEN', 'LABEL', 'ISSUED', 'EXPIRES', 'REVOKED'], rows)
+    if (options.json !== true) terminal.table(['TOKEN', 'LABEL', 'ISSUED', 'EXPIRES', 'REVOKED', 'USABLE'], rows)
     return 'done'
   })
   const revoke = tokens.command('revoke').argument('<principal>').argument('<token-id>')

@@ -35,6 +35,7 @@ const readRows = (text: string): Array<Record<string, unknown>> => {
   try {
     const records: Array<{ record: Record<string, string>, info: { lines: number } }> =
       parse(text, { columns: checkHeader, bom: true, skip_empty_lines: true, trim: true, info: true, max_record_size: 65_536 })
+    if (records.length === 0) throw new Failure('usage', `The file holds no rows. Its first line is the header: ${COLUMNS.join(',')}`)
     return records.map(({ record, info }) => ({ line: info.lines, ...record }))
   } catch (error) {
     if (error instanceof CsvError) throw new Failure('usage', `line ${String(error['lines'])}: ${error.message}`)

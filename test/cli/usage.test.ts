@@ -1,0 +1,122 @@
+// The command line without a service: help of every verb, wrong usage, nobody answering, strangers answering.
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import type { Command } from 'commander'
+import t, { type Test } from 'tap'
+import { createProgram } from '../../src/cli/program.ts'
+import { printable } from '../../src/cli/terminal.ts'
+import { commandLine } from './command-line.ts'
+
+/** A port on which nobody listens. */
+const NOBODY = 'http://127.0.0.1:9'
+
+const verbs = (command: Command, path: string[] = []): string[][] =>
+  command.commands.flatMap((child) => child.commands.length > 0 ? verbs(child, [...path, child.name()]) : [[...path, child.name()]])
+
+const nowhere = new Writable({ write: (_chunk, _encoding, done) => { done() } })
+
+const serve = async (t: Test, listener: RequestListener): Promise<string> => {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+t.test('every verb has help, to stdout, with exit code 0', async (t) => {
+  const all = verbs(createProgram({ stdout: nowhere, stderr: nowhere }, () => {}))
+  t.ok(all.length >= 18, `${all.length} verbs`)
+  for (const verb of all) {
+    const { exit, stdout, stderr } = await commandLine({}, [...verb, '--help'])
+    t.match({ exit, stderr }, { exit: 0, stderr: '' }, verb.join(' '))
+    t.ok(stdout.startsWith(`Usage: chancery ${verb.join(' ')}`), verb.join(' '))
+    t.notMatch(stdout, /\u001b/, 'no colour where nobody looks')
+  }
+})
+
+t.test('what is typed wrongly is exit code 2 and sends nothing', async (t) => {
+  let requests = 0
+  const url = await serve(t, (_request, response) => { requests++; response.end('{}') })
+  const env = { CHANCERY_URL: url, CHANCERY_TOKEN: 'chy_x' }
+  const wrong = [
+    ['nonsense'], ['ghosts', 'nonsense'], ['ghosts', 'sweep'], ['ghosts', 'sweep', '--limit', '0', '--dry-run'],
+    ['ghosts', 'sweep', '--limit', 'all', '--dry-run'], ['testers', 'reset', 'x'], ['testers', 'invite'], ['status', '--nonsense'],
+    ['principals', 'create', 'x', '--kind', 'king'], ['import', join(t.testdirName, 'absent.csv')]
+  ]
+  for (const words of wrong) {
+    const { exit, stderr } = await commandLine(env, words)
+    t.equal(exit, 2, words.join(' '))
+    t.not(stderr, '', 'it says why')
+  }
+  t.equal((await commandLine({ ...env, CHANCERY_URL: 'not an address' }, ['status'])).exit, 2)
+  t.equal(requests, 0)
+})
+
+t.test('import looks at the file before it sends anything, and names the line', async (t) => {
+  let requests = 0
+  const url = await serve(t, (_request, response) => { requests++; response.end('{}') })
+  const header = 'email,invited_at,token_consumed_at,user_created_at,passkeys'
+  const files: Record<string, [text: string | Buffer, said: RegExp]> = {
+    'columns.csv': ['email,invited\na@example.com,x\n', /line 1.*missing: invited_at.*unknown: invited/s],
+    'fields.csv': [`${header}\na@example.com,2026-01-01T00:00:00Z,,,0\nb@example.com,oops\n`, /line 3/],
+    'quote.csv': [`${header}\n"a@example.com,2026-01-01T00:00:00Z,,,0\n`, /line \d/],
+    'latin1.csv': [Buffer.from(`${header}\n\xe9@example.com,2026-01-01T00:00:00Z,,,0\n`, 'latin1'), /not UTF-8/],
+    'empty.csv': ['', /header/]
+  }
+  const folder = t.testdir()
+  for (const [name, [text, said]] of Object.entries(files)) {
+    writeFileSync(join(folder, name), text)
+    const { exit, stderr } = await commandLine({ CHANCERY_URL: url, CHANCERY_TOKEN: 'chy_x' }, ['import', join(folder, name)])
+    t.equal(exit, 2, name)
+    t.match(stderr, said, name)
+  }
+  t.equal(requests, 0)
+})
+
+t.test('without a token, a service, or Chancery at the address, it says what to do', async (t) => {
+  const folder = t.testdir()
+  t.match(await commandLine({ CHANCERY_DATA_DIR: folder, CHANCERY_URL: NOBODY }, ['testers', 'list']), { exit: 4, stderr: /superadmin\.token/ })
+  t.match(await commandLine({ CHANCERY_DATA_DIR: folder, CHANCERY_URL: NOBODY }, ['status']), { exit: 3, stderr: /Nothing answers.*npm start/ })
+  t.match(await commandLine({ CHANCERY_TOKEN: 'chy_x', CHANCERY_URL: NOBODY }, ['replay']), { exit: 3, stderr: /Nothing answers/ })
+  const page = await serve(t, (_request, response) => { response.end('<html>') })
+  t.match(await commandLine({ CHANCERY_TOKEN: 'chy_x', CHANCERY_URL: page }, ['testers', 'list']), { exit: 1, stderr: /not JSON.*CHANCERY_URL/ })
+  const elsewhere = await serve(t, (_request, response) => { response.writeHead(302, { location: `${page}/` }).end() })
+  t.match(await commandLine({ CHANCERY_TOKEN: 'chy_x', CHANCERY_URL: elsewhere }, ['testers', 'list']), { exit: 3 }, 'a token is not carried elsewhere')
+})
+
+t.test('the token comes from the data folder, and CHANCERY_TOKEN holds over it', async (t) => {
+  const seen: Array<string | undefined> = []
+  const url = await serve(t, (request, response) => {
+    seen.push(request.headers.authorization)
+    response.end('{"items":[],"next_cursor":null}')
+  })
+  const folder = t.testdir()
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'superadmin.token'), 'chy_file\n')
+  await commandLine({ CHANCERY_URL: url, CHANCERY_DATA_DIR: folder }, ['testers', 'list'])
+  await commandLine({ CHANCERY_URL: url, CHANCERY_DATA_DIR: folder, CHANCERY_TOKEN: 'chy_set' }, ['testers', 'list'])
+  t.same(seen, ['Bearer chy_file', 'Bearer chy_set'])
+})
+
+t.test('a problem body is shown as its code, its fields and what to do; as one JSON line with --json', async (t) => {
+  const problem = { type: 'about:blank', title: 'T', status: 503, detail: 'It may have been recorded.', code: 'outcome_unknown', trace_id: 'abc', idempotency_key: 'k1' }
+  const url = await serve(t, (_request, response) => { response.writeHead(503, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem)) })
+  const env = { CHANCERY_URL: url, CHANCERY_TOKEN: 'chy_x' }
+  const plain = await commandLine(env, ['testers', 'invite', 'a@example.com'])
+  t.match(plain, { exit: 3, stdout: '', stderr: /^outcome_unknown \(503\): It may have been recorded\.\n {2}idempotency_key: k1\nnext: .*--key.*\ntrace: abc\n$/ })
+  const json = await commandLine(env, ['testers', 'invite', 'a@example.com', '--json'])
+  t.match(JSON.parse(json.stderr), { code: 'outcome_unknown', fields: { idempotency_key: 'k1' } })
+})
+
+t.test('a replay that breaks off is not taken for a whole log', async (t) => {
+  const broken = await serve(t, (_request, response) => { response.write('{"position":"1"}\n{"pos'); setTimeout(() => { response.destroy() }, 50) })
+  t.match(await commandLine({ CHANCERY_URL: broken, CHANCERY_TOKEN: 'chy_x' }, ['replay']), { exit: 3, stderr: /not the whole log/ })
+  const cut = await serve(t, (_request, response) => { response.end('{"position":"1"}\n{"pos') })
+  t.match(await commandLine({ CHANCERY_URL: cut, CHANCERY_TOKEN: 'chy_x' }, ['replay']), { exit: 3, stderr: /not the whole log/ })
+})
+
+t.test('text from the log cannot steer the terminal', async (t) => {
+  t.equal(printable('a\u001b[2Jb\u202ec\rd\u009b31me'), 'ab c de')
+})
