@@ -1,0 +1,115 @@
+// Seals and opens personal data: a key per person, wrapped by the master key, in Postgres's vault schema.
+import { createSecretKey, type KeyObject } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { Refusal } from '../../src/domain/codes.ts'
+import { Clear, type Sealed } from '../../src/domain/personal.ts'
+import type { Opened, Vault } from '../../src/ports.ts'
+import { decrypt, encrypt, newKey } from '../keys/cipher.ts'
+import { boundTo, openSecret, quoted, wrappingKey, type VaultOptions } from './secrets.ts'
+
+export { rotateMasterKey } from './rotate.ts'
+export type { VaultOptions } from './secrets.ts'
+
+/** Opened keys that are kept; and how long, since another process may destroy one meanwhile. */
+const KEPT_KEYS = 20_000
+const KEPT_MS = 10_000
+
+export interface SubjectVault extends Vault {
+  /** Destroys the key of a subject, known or not, for good: from then on its envelopes read as erased. Repeatable. */
+  destroy (subject: string): Promise<void>
+}
+
+type Row = { wrapped: Buffer, destroyed: false } | { wrapped: null, destroyed: true }
+type Key = { status: 'open', key: KeyObject } | { status: 'erased' } | { status: 'missing', why: string }
+
+/**
+ * Proves the master key on the sentinel, then serves.
+ * @throws StartError for a wrong master key
+ */
+export const openVault = async (options: VaultOptions): Promise<SubjectVault> => {
+  await openSecret(options, 'sentinel')
+  const { pool, masterKey } = options
+  const wrapping = wrappingKey(masterKey)
+  const schema = quoted(options.schema)
+  const opened = new LRUCache<string, KeyObject>({ max: KEPT_KEYS, ttl: KEPT_MS })
+
+  const stored = async (subject: string): Promise<Row | undefined> => {
+    const { rows } = await pool.query<Row>({
+      name: `${options.schema}-key`,
+      text: `select wrapped, destroyed_at is not null as destroyed from ${schema}.subject_key where subject = $1`,
+      values: [subject]
+    })
+    return rows[0]
+  }
+
+  const keyOf = async (subject: string): Promise<Key> => {
+    const known = opened.get(subject)
+    if (known !== undefined) return { status: 'open', key: known }
+    const row = await stored(subject)
+    if (row === undefined) return { status: 'missing', why: 'the vault holds no key of this subject' }
+    if (row.destroyed) return { status: 'erased' }
+    const bytes = decrypt(wrapping, row.wrapped, boundTo('subject', subject))
+    if (bytes === undefined) return { status: 'missing', why: 'the key of this subject cannot be opened with the master key' }
+    const key = createSecretKey(bytes)
+    opened.set(subject, key)
+    return { status: 'open', key }
+  }
+
+  /**
+   * Stores a new key, committed, before anything is sealed with it (issue, section 3). The sentinel is locked against a
+   * rotation meanwhile: a process that still holds the old master key stores nothing more.
+   */
+  const store = async (subject: string): Promise<boolean> => {
+    const bytes = newKey()
+    const { rowCount } = await pool.query({
+      name: `${options.schema}-new-key`,
+      text: `with sentinel as (select master from ${schema}.secret where name = 'sentinel' and master = $3 for share)
+        insert into ${schema}.subject_key (subject, wrapped, master) select $1, $2, master from sentinel on conflict (subject) do nothing`,
+      values: [subject, encrypt(wrapping, bytes, boundTo('subject', subject)), masterKey.id]
+    })
+    if (rowCount !== 1) return false
+    opened.set(subject, createSecretKey(bytes))
+    return true
+  }
+
+  const keyForSealing = async (subject: string): Promise<KeyObject> => {
+    let key = await keyOf(subject)
+    if (key.status === 'missing' && await stored(subject) === undefined) {
+      await store(subject)
+      key = await keyOf(subject)
+    }
+    if (key.status === 'open') return key.key
+    if (key.status === 'erased') throw new Refusal('conflict', 'The person was erased. Nothing about them is recorded any more.', { subject })
+    throw missing(subject, key.why)
+  }
+
+  return {
+    seal: async (text, { subject, stream, eventId, field }): Promise<Sealed> => {
+      const key = await keyForSealing(subject)
+      const at = `${stream}/${eventId}/${field}`
+      return { sealed: 'v1', subject, at, value: encrypt(key, Buffer.from(text, 'utf8'), at).toString('base64url') }
+    },
+    open: async (personal, subject): Promise<Opened> => {
+      if (personal.subject !== subject) throw missing(subject, 'the value belongs to another subject')
+      if (personal instanceof Clear) return { status: 'open', text: personal.reveal() }
+      const key = await keyOf(subject)
+      if (key.status === 'erased') return { status: 'erased' }
+      if (key.status === 'missing') throw missing(subject, key.why)
+      const text = decrypt(key.key, Buffer.from(personal.value, 'base64url'), personal.at)
+      if (text === undefined) throw missing(subject, 'the key of this subject does not open the value')
+      return { status: 'open', text: text.toString('utf8') }
+    },
+    destroy: async (subject) => {
+      opened.delete(subject)
+      await pool.query(
+        `insert into ${schema}.subject_key (subject, destroyed_at) values ($1, now())
+         on conflict (subject) do update set wrapped = null, master = null, destroyed_at = coalesce(subject_key.destroyed_at, now())`,
+        [subject])
+      opened.delete(subject)
+    }
+  }
+}
+
+/** Never an erasure (decision 15): somebody has to look at it. */
+const missing = (subject: string, why: string): Refusal =>
+  new Refusal('key_missing', `A sealed value could not be opened: ${why}. This is no erasure; restore the vault from its backup.`, { subject })
