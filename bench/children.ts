@@ -1,6 +1,7 @@
 // Contestants as child processes: started, waited for by their first line, stopped.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -33,4 +34,23 @@ const stop = async (child: ChildProcess): Promise<void> => {
   const exit = once(child, 'exit')
   child.kill('SIGTERM')
   await exit
+}
+
+/** Arguments that run a peer's TypeScript file. */
+export const peer = (path: string): string[] => ['--import', 'tsx', fileURLToPath(new URL(`peers/${path}`, import.meta.url))]
+
+/** A process and all that it started, and what those started. */
+export const processTree = (root: number): number[] => {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      parents.set(Number(name), Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]))
+    } catch {
+      continue // it ended while we looked
+    }
+  }
+  const tree = [root]
+  for (const pid of tree) for (const [child, parent] of parents) if (parent === pid) tree.push(child)
+  return tree
 }

@@ -1,7 +1,9 @@
 // The suites of npm run bench, by name.
+import { commandSuite } from './command.ts'
 import { storeSuite } from './store.ts'
 import type { SuiteOptions, SuiteResult } from './suite.ts'
 
 export const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
-  store: storeSuite
+  store: storeSuite,
+  command: commandSuite
 }
