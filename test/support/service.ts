@@ -1,0 +1,125 @@
+// The whole service for tests: in this process, or as a child that can be killed; on test stores, or on its own local ones.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pino from 'pino'
+import type { Test } from 'tap'
+import { readConfig } from '../../src/config.ts'
+import { openService } from '../../src/service.ts'
+import { testEventStore } from './eventstore.ts'
+import { testDatabase } from './postgres.ts'
+import { until } from './until.ts'
+
+type Context = Pick<Test, 'teardown'>
+type Env = Record<string, string>
+
+/** What several services may share: pass one service as `beside` of the next. */
+interface Surroundings { env: Env, dataDir: string, token: () => string }
+
+export interface Answer {
+  status: number
+  headers: Headers
+  body: Record<string, unknown>
+  text: string
+}
+
+export interface TestService extends Surroundings {
+  url: string
+  /** Sends JSON as the superadmin (or as whom `headers.authorization` says; '' sends none). */
+  request (method: string, path: string, body?: unknown, headers?: Env): Promise<Answer>
+  stop (): Promise<void>
+}
+
+export interface ServiceOptions {
+  /** Settings on top of: free port, own data folder, test stores, silent log. */
+  env?: Env
+  /** Shares stores, master key and data folder with this one. */
+  beside?: Surroundings
+  /** `local`: no test stores, the service starts its own (only sensible for a child). */
+  stores?: 'local'
+}
+
+const surroundings = async (t: Context, options: ServiceOptions): Promise<Surroundings> => {
+  if (options.beside !== undefined) return { ...options.beside, env: { ...options.beside.env, ...options.env } }
+  const dataDir = mkdtempSync(join(tmpdir(), 'chancery-test-service-'))
+  t.teardown(() => { rmSync(dataDir, { recursive: true, force: true }) })
+  const env: Env = { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'silent', CHANCERY_PUBLIC_URL: 'http://localhost:8420' }
+  if (options.stores !== 'local') {
+    env['CHANCERY_EVENTSTORE_URL'] = (await testEventStore(t)).url
+    env['CHANCERY_POSTGRES_URL'] = (await testDatabase(t)).url
+    env['CHANCERY_MASTER_KEY'] = randomBytes(32).toString('hex')
+  }
+  return { env: { ...env, ...options.env }, dataDir, token: () => readFileSync(join(dataDir, 'superadmin.token'), 'utf8').trim() }
+}
+
+const requester = (url: string, { token }: Surroundings): TestService['request'] => async (method, path, body, headers = {}) => {
+  const all = new Headers({ authorization: `Bearer ${token()}`, ...headers })
+  if (all.get('authorization') === '') all.delete('authorization')
+  if (body !== undefined && !all.has('content-type')) all.set('content-type', 'application/json')
+  const response = await fetch(url + path, {
+    method, headers: all, redirect: 'manual', ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) })
+  })
+  const text = await response.text()
+  const json = /json/.test(response.headers.get('content-type') ?? '') && !/ndjson/.test(response.headers.get('content-type') ?? '')
+  return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) as Record<string, unknown> : {} }
+}
+
+/** Opens the service in this process; it closes when `t` ends. */
+export const testService = async (t: Context, options: ServiceOptions = {}): Promise<TestService> => {
+  const around = await surroundings(t, options)
+  const config = readConfig(around.env)
+  const service = await openService(config, { logger: pino({ level: config.logLevel }) })
+  t.teardown(() => service.close())
+  return { ...around, url: service.url, request: requester(service.url, around), stop: () => service.close() }
+}
+
+export interface SpawnedService extends TestService {
+  pid: number
+  /** Everything it has printed so far. */
+  output (): string
+  complaints (): string
+  kill (signal: NodeJS.Signals): void
+  /** Its exit code, or the signal that ended it. */
+  exit: Promise<number | NodeJS.Signals>
+}
+
+const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** Starts `src/main.ts` without waiting for it to be ready: for starts that must fail. */
+export const launchService = async (t: Context, options: ServiceOptions & { uid?: number, cwd?: string } = {}) => {
+  const around = await surroundings(t, options)
+  const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }
+  const child: ChildProcess = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), entry], {
+    ...identity, cwd: options.cwd ?? around.dataDir, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin', HOME: around.dataDir, TMPDIR: tmpdir(), ...around.env }
+  })
+  let output = ''
+  let complaints = ''
+  child.stdout?.on('data', (chunk: Buffer) => { output += chunk.toString() })
+  child.stderr?.on('data', (chunk: Buffer) => { complaints += chunk.toString() })
+  const exit = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals)
+  let ended = false
+  void exit.then(() => { ended = true })
+  const stop = async () => {
+    if (!ended) child.kill('SIGTERM')
+    await exit
+  }
+  t.teardown(stop)
+  return {
+    ...around, pid: child.pid ?? 0, exit, stop, ended: () => ended, output: () => output, complaints: () => complaints,
+    kill: (signal: NodeJS.Signals) => { child.kill(signal) }
+  }
+}
+
+/** Starts the service as a process of its own and waits until it is ready. */
+export const spawnService = async (t: Context, options: ServiceOptions & { uid?: number, cwd?: string } = {}): Promise<SpawnedService> => {
+  const launched = await launchService(t, options)
+  const address = () => /Chancery is ready at (\S+)/.exec(launched.output())?.[1]
+  await until(() => address() !== undefined || launched.ended(), 60_000)
+  const url = address()
+  if (url === undefined) throw new Error(`the service did not start: ${launched.complaints()}`)
+  return { ...launched, url, request: requester(url, launched) }
+}
