@@ -20,6 +20,8 @@ export interface Execution<State, C extends Category> {
   context: CommandContext
   /** The caller's own expected revision (`If-Match`): then a race is the caller's to settle (412). */
   ifMatch?: bigint
+  /** The stream is most likely absent: it is decided so without a read, and the append proves it. */
+  likelyNew?: boolean
 }
 
 export interface Aggregates {
@@ -99,7 +101,7 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
 
   const run = async <State, C extends Category>(execution: Execution<State, C>, stream: string): Promise<Receipt<State, C>> => {
     const { aggregate, context, decide, ifMatch } = execution
-    const warm = known<State>(stream)
+    const warm = known<State>(stream) ?? (execution.likelyNew === true ? empty(aggregate) : undefined)
     let loaded = warm ?? await refresh(aggregate, stream, empty(aggregate))
     let proven = warm === undefined
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {

@@ -48,7 +48,7 @@ const reserve = async (
 ): Promise<string> => {
   const reservation = { testerId, ruleVersion: ADDRESS_RULE, at: context.at.toISOString(), ...(gone !== undefined && { gone }) }
   const { state } = await aggregates.execute({
-    aggregate: testerEmailAggregate, id: hash, context, decide: (held: Reservation) => reserveTesterEmail(held, reservation)
+    aggregate: testerEmailAggregate, id: hash, context, likelyNew: true, decide: (held: Reservation) => reserveTesterEmail(held, reservation)
   })
   if (state.status === 'free' || state.by === testerId) return testerId
   const holder = await aggregates.current(testerAggregate, state.by)
