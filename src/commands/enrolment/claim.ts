@@ -3,11 +3,9 @@ import type { Personal } from '../../domain/personal.ts'
 import { refuse } from '../../domain/codes.ts'
 import { claimEmail, emailAggregate, releaseEmail } from '../../domain/reservation/reservation.ts'
 import { userAggregate } from '../../domain/user/user.ts'
+import { ADDRESS_RULE } from '../address.ts'
 import type { CommandContext } from '../context.ts'
 import type { EnrolmentDeps } from './deps.ts'
-
-/** Version of the address rule that the hash was made by (decision 41). */
-const ADDRESS_RULE_VERSION = 1
 
 export interface Claimant { userId: string, testerId: string, addressHash: string, email: (userId: string) => Personal }
 
@@ -23,7 +21,7 @@ export const claimAddress = async (deps: EnrolmentDeps, claimant: Claimant, cont
   const claim = await deps.aggregates.execute({
     aggregate: emailAggregate, id: addressHash, context,
     decide: (held) => claimEmail(held, {
-      userId, ruleVersion: ADDRESS_RULE_VERSION, at: context.at.toISOString(), ...gone !== undefined && { gone }
+      userId, ruleVersion: ADDRESS_RULE, at: context.at.toISOString(), ...gone !== undefined && { gone }
     })
   })
   // Somebody was faster: whoever holds it now is looked at when the person tries again.
