@@ -20,7 +20,7 @@ export interface SubjectVault extends Vault {
 }
 
 type Row = { wrapped: Buffer, destroyed: false } | { wrapped: null, destroyed: true }
-type Key = { status: 'open', key: KeyObject } | { status: 'erased' } | { status: 'missing', why: string }
+type Key = { status: 'open', key: KeyObject } | { status: 'erased' } | { status: 'absent' | 'broken', why: string }
 
 /**
  * Proves the master key on the sentinel, then serves.
@@ -46,10 +46,10 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
     const known = opened.get(subject)
     if (known !== undefined) return { status: 'open', key: known }
     const row = await stored(subject)
-    if (row === undefined) return { status: 'missing', why: 'the vault holds no key of this subject' }
+    if (row === undefined) return { status: 'absent', why: 'the vault holds no key of this subject' }
     if (row.destroyed) return { status: 'erased' }
     const bytes = decrypt(wrapping, row.wrapped, boundTo('subject', subject))
-    if (bytes === undefined) return { status: 'missing', why: 'the key of this subject cannot be opened with the master key' }
+    if (bytes === undefined) return { status: 'broken', why: 'the key of this subject cannot be opened with the master key' }
     const key = createSecretKey(bytes)
     opened.set(subject, key)
     return { status: 'open', key }
@@ -59,7 +59,7 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
    * Stores a new key, committed, before anything is sealed with it (issue, section 3). The sentinel is locked against a
    * rotation meanwhile: a process that still holds the old master key stores nothing more.
    */
-  const store = async (subject: string): Promise<boolean> => {
+  const store = async (subject: string): Promise<void> => {
     const bytes = newKey()
     const { rowCount } = await pool.query({
       name: `${options.schema}-new-key`,
@@ -67,14 +67,12 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
         insert into ${schema}.subject_key (subject, wrapped, master) select $1, $2, master from sentinel on conflict (subject) do nothing`,
       values: [subject, encrypt(wrapping, bytes, boundTo('subject', subject)), masterKey.id]
     })
-    if (rowCount !== 1) return false
-    opened.set(subject, createSecretKey(bytes))
-    return true
+    if (rowCount === 1) opened.set(subject, createSecretKey(bytes))
   }
 
   const keyForSealing = async (subject: string): Promise<KeyObject> => {
     let key = await keyOf(subject)
-    if (key.status === 'missing' && await stored(subject) === undefined) {
+    if (key.status === 'absent') {
       await store(subject)
       key = await keyOf(subject)
     }
@@ -94,7 +92,7 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
       if (personal instanceof Clear) return { status: 'open', text: personal.reveal() }
       const key = await keyOf(subject)
       if (key.status === 'erased') return { status: 'erased' }
-      if (key.status === 'missing') throw missing(subject, key.why)
+      if (key.status !== 'open') throw missing(subject, key.why)
       const text = decrypt(key.key, Buffer.from(personal.value, 'base64url'), personal.at)
       if (text === undefined) throw missing(subject, 'the key of this subject does not open the value')
       return { status: 'open', text: text.toString('utf8') }
