@@ -165,7 +165,7 @@ export interface Database extends Sql {
   /** Runs `work` in one transaction, again if Postgres asks for it (serialization, deadlock, lock timeout). */
   transaction<T> (work: (sql: Sql) => Promise<T>): Promise<T>
   /** True if the same may succeed later: the server is away, starting, or short of something. */
-  isPassing (error: unknown): boolean
+  isPassing: (error: unknown) => boolean
 }
 
 // --- the other side, and the outside world ---------------------------------------------------------------------

@@ -1,6 +1,5 @@
 // Which failures of Postgres pass by themselves: the tables of SQLSTATEs and socket errors that are worth another try.
 import { DatabaseError } from 'pg'
-import { Refusal } from '../../src/domain/codes.ts'
 
 /** SQLSTATEs after which the same transaction may simply be run again (PostgreSQL manual, appendix A). */
 const repeatable = new Set([
@@ -44,8 +43,3 @@ export const isConnectionError = (error: unknown): boolean => {
 export const isPassing = (error: unknown): boolean =>
   isConnectionError(error) ||
   (error instanceof DatabaseError && (passingCodes.has(codeOf(error)) || passingClasses.has(codeOf(error).slice(0, 2))))
-
-/** What a caller at the door hears when the read models do not answer; other errors stay as they are. */
-export const asRefusal = (error: unknown): unknown => isPassing(error)
-  ? new Refusal('read_models_unavailable', 'The read models cannot be reached at the moment. Nothing was changed; ask again shortly.')
-  : error

@@ -30,12 +30,36 @@ export const unreadableItem = async (log: EventStore, unreadable: UnreadableEven
   return { position: raw.position, id: raw.id, created: raw.created, unreadable }
 }
 
+/** Why this projector cannot go past an item; undefined if it can. */
+export const blockedBy = (projector: Projector, item: Item): Poison | undefined =>
+  'unreadable' in item && projector.concerns(categoryOf(item.unreadable.stream)) ? poisonOf(projector, item, item.unreadable) : undefined
+
 /** The items before the first one that this projector cannot go past. Throws Poison if that is the very first. */
 export const passable = (projector: Projector, items: readonly Item[]): readonly Item[] => {
-  const end = items.findIndex((item) => 'unreadable' in item && projector.concerns(categoryOf(item.unreadable.stream)))
-  const blocking = items[end]
-  if (end === 0 && blocking !== undefined && 'unreadable' in blocking) throw poisonOf(projector, blocking, blocking.unreadable)
+  const end = items.findIndex((item) => blockedBy(projector, item) !== undefined)
+  const first = items[0]
+  const poison = end === 0 && first !== undefined ? blockedBy(projector, first) : undefined
+  if (poison !== undefined) throw poison
   return end === -1 ? items : items.slice(0, end)
+}
+
+/** Ours in the log after a position, to its end; what cannot be read is told by its place. */
+export async function * itemsOf (log: EventStore, after: bigint | null): AsyncGenerator<Item, void, undefined> {
+  let from = after
+  for (;;) {
+    try {
+      for await (const event of log.readAll(from === null ? {} : { after: from })) {
+        from = event.position
+        yield itemOf(event)
+      }
+      return
+    } catch (error) {
+      if (!(error instanceof UnreadableEvent)) throw error
+      const item = await unreadableItem(log, error)
+      from = item.position
+      yield item
+    }
+  }
 }
 
 /** The alarm for an item at which `error` happened. The message of a handler's error may hold data, so only its name is told. */

@@ -1,7 +1,7 @@
 // The registry of read models in Postgres: generations of tables, their checkpoints, and the view that serves one of them.
 import type { LogEvent } from '../domain/catalogue.ts'
 import type { Database, Sql } from '../ports.ts'
-import type { ProjectionAlarm } from '../queries.ts'
+import type { ProjectionAlarm, VerifyResult } from '../queries.ts'
 import { isNullable, quoted, typeOf, type TableDefinition } from './columns.ts'
 import type { Projector } from './define.ts'
 
@@ -9,6 +9,8 @@ export interface Generation {
   name: string
   generation: number
   version: number
+  /** Made to serve, or to be compared and dropped. */
+  kind: 'fill' | 'verify'
   state: 'filling' | 'serving' | 'verifying' | 'done' | 'aborted'
   /** Names of its tables, as long as they exist. */
   tables: string[]
@@ -17,13 +19,13 @@ export interface Generation {
   event_id: string | null
   event_created: string | null
   alarm: ProjectionAlarm | null
-  result: object | null
+  result: VerifyResult | null
 }
 
 /** Where a checkpoint is moved to. Without `event` only what was looked at moves. */
 export interface Advance { readTo: bigint, event?: Pick<LogEvent, 'position' | 'id' | 'created'> }
 
-const columns = 'name, generation, version, state, tables, read_to, position, event_id, event_created, alarm, result'
+const columns = 'name, generation, version, kind, state, tables, read_to, position, event_id, event_created, alarm, result'
 
 /** Name of a generation's table; the view has the plain name. */
 export const physicalName = (table: string, { version, generation }: Pick<Generation, 'version' | 'generation'>): string =>
@@ -54,14 +56,14 @@ export const advance = async (sql: Sql, { name, generation }: Generation, from: 
 }
 
 /** Makes the tables of the next generation. Whatever the plain names show stays, unless they show nothing yet. */
-export const createGeneration = async (sql: Sql, projector: Projector, state: 'filling' | 'verifying'): Promise<Generation> => {
+export const createGeneration = async (sql: Sql, projector: Projector, kind: Generation['kind']): Promise<Generation> => {
   const { name, version } = projector
   const highest = (await generationsOf(sql, name))[0]?.generation ?? 0
   const made = { name, generation: highest + 1, version }
   const physicals = Object.keys(projector.tables).map((table) => physicalName(table, made))
   for (const [table, definition] of Object.entries(projector.tables)) await createTable(sql, physicalName(table, made), definition)
-  const { rows } = await sql.query<Generation>(`insert into projection_generation (name, generation, version, state, tables)
-    values ($1, $2, $3, $4, $5) returning ${columns}`, [name, made.generation, version, state, physicals])
+  const { rows } = await sql.query<Generation>(`insert into projection_generation (name, generation, version, kind, state, tables)
+    values ($1, $2, $3, $4, $5, $6) returning ${columns}`, [name, made.generation, version, kind, kind === 'fill' ? 'filling' : 'verifying', physicals])
   if (highest === 0) await createViews(sql, projector, made)
   return rows[0] as Generation
 }
@@ -100,12 +102,16 @@ export const dropTables = async (database: Database, { name, generation }: Gener
   })
 }
 
+/** Gives up a generation that does not serve; whoever fills it finds its checkpoint closed. */
+export const abortGeneration = async (sql: Sql, { name, generation }: Pick<Generation, 'name' | 'generation'>): Promise<boolean> =>
+  (await sql.query("update projection_generation set state = 'aborted' where name = $1 and generation = $2 and state in ('filling', 'verifying')", [name, generation])).count === 1
+
 /** Changes to the registry of one read model run one after the other, whatever the process. */
 export const lockRegistry = async (sql: Sql, name: string): Promise<void> => {
   await sql.query("select pg_advisory_xact_lock(hashtext('chancery projection'), hashtext(current_schema() || '.' || $1))", [name])
 }
 
 /** Notes at the checkpoint what stopped it, for whoever asks another process. */
-export const noteAlarm = async (sql: Sql, { name, generation }: Generation, alarm: ProjectionAlarm): Promise<void> => {
+export const noteAlarm = async (sql: Sql, { name, generation }: Pick<Generation, 'name' | 'generation'>, alarm: ProjectionAlarm): Promise<void> => {
   await sql.query('update projection_generation set alarm = $3 where name = $1 and generation = $2', [name, generation, JSON.stringify(alarm)])
 }

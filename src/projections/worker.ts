@@ -19,9 +19,9 @@ export interface Worker {
   readonly alarm: ProjectionAlarm | undefined
   /**
    * Forgets what was offered, reads the checkpoint and checks it against the log.
-   * @returns the position after which it needs the log (null: from the beginning), or 'idle' if it has nothing to do
+   * @returns the checkpoint from which it needs the log, or 'idle' if it has nothing to do
    */
-  prepare (): Promise<bigint | null | 'idle'>
+  prepare (): Promise<Generation | 'idle'>
   /** Takes an item; a promise if it is full, resolved when there is room again. */
   offer (item: Item): Promise<void> | undefined
   /** Lets go of whoever waits for room. */
@@ -53,7 +53,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
   let connection: Connection | undefined
   let items: Item[] = []
   let room: (() => void) | undefined
-  /** Position of the last item that left `items`, or where reading began: what waits follows it without a gap. */
+  /** Position of the last event that left `items`, or that the checkpoint rests on: what waits follows it without a gap. */
   let joined: bigint | null = null
   let looked: bigint | undefined
   /** Events to apply one at a time, to find the one that a batch failed on. */
@@ -197,7 +197,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
       alarm = undefined
       joined = serving.position
       onAdvance()
-      return serving.position
+      return serving
     }),
     offer: (item) => {
       if (doing === 'stopped' || generation === undefined || (joined !== null && item.position <= joined)) return undefined

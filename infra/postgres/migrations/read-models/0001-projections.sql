@@ -3,6 +3,8 @@ create table projection_generation (
   name text not null,
   generation integer not null,
   version integer not null,
+  -- fill: made to serve; verify: made to be compared and dropped
+  kind text not null check (kind in ('fill', 'verify')),
   -- filling: not yet as far as the log; serving: behind the view; verifying: a scratch fold; done, aborted: its tables are gone
   state text not null check (state in ('filling', 'serving', 'verifying', 'done', 'aborted')),
   -- names of its tables, as long as they exist
