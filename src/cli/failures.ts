@@ -51,8 +51,9 @@ export class ProblemFailure extends Failure {
 
 const exitOf = ({ status }: Problem): Exit => status === 401 || status === 403 ? 'access' : status === 503 || status === 429 ? 'unavailable' : 'refused'
 
+/** The fields that a person reads on one line; a list of things gets lines of its own where it is known what it lists. */
 const extras = (fields: Problem['fields']): string[] =>
-  Object.entries(fields).map(([key, value]) => `  ${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  Object.entries(fields).filter(([key, value]) => key !== 'errors' || !Array.isArray(value)).map(([key, value]) => `  ${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
 
 /** What an operator at a terminal does about a code, where the service's own detail cannot know that it is one. */
 const nextSteps: Partial<Record<Code, string>> = {

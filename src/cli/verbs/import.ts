@@ -1,13 +1,13 @@
 // `chancery import FILE`: takes over the testers of an existing beta from a CSV file, all of them or none.
 import { readFile } from 'node:fs/promises'
 import { CsvError, parse } from 'csv-parse/sync'
-import { Failure } from '../failures.ts'
+import { Failure, ProblemFailure, type Problem } from '../failures.ts'
 import { jsonOption, type Family, type Json } from '../verb.ts'
 
 const PATH = '/api/v1/console/beta/testers/import'
 const COLUMNS = ['email', 'invited_at', 'token_consumed_at', 'user_created_at', 'passkeys'] as const
 
-interface Report { imported: number, already_imported: number, [key: string]: unknown }
+interface Report { imported: number, already_imported: number, placeholders: number, [key: string]: unknown }
 
 export const importVerb: Family = (program, bind) => {
   const command = program.command('import').argument('<file>')
@@ -15,12 +15,31 @@ export const importVerb: Family = (program, bind) => {
     .addOption(jsonOption())
   bind(command, async ({ client, terminal }, file: string, options: Json) => {
     const rows = readRows(await readText(file))
-    const { body } = await client.request<Report>('POST', PATH, { body: { rows }, timeout: 120_000 })
-    if (options.json === true) terminal.json(body)
-    else terminal.line(`imported: ${body.imported}; already here: ${body.already_imported}`)
-    return 'done'
+    try {
+      const { body } = await client.request<Report>('POST', PATH, { body: { rows }, timeout: PATIENCE })
+      if (options.json === true) terminal.json(body)
+      else terminal.line(inWords(body))
+      return 'done'
+    } catch (error) {
+      if (error instanceof ProblemFailure && options.json !== true) for (const line of errorLines(error.problem.fields)) terminal.note(`${file}:${line}`)
+      throw error
+    }
   })
 }
+
+/** Milliseconds that an import may take: far more than 10,000 rows need. */
+const PATIENCE = 300_000
+
+const inWords = ({ imported, already_imported: already, placeholders }: Report): string => [
+  `imported: ${imported}; already here: ${already}`,
+  ...placeholders > 0 ? [`${placeholders} with passkeys of the old beta: counted as healthy, and unable to sign in here`] : []
+].join('\n')
+
+interface RowError { line: number, column: string, message: string }
+
+/** What is wrong with the file, in the form that editors jump to: line, column's name, reason. */
+const errorLines = ({ errors }: Problem['fields']): string[] =>
+  Array.isArray(errors) ? (errors as RowError[]).map(({ line, column, message }) => `${line}: ${column} ${message}`) : []
 
 const readText = async (file: string): Promise<string> => {
   try {
