@@ -1,7 +1,7 @@
 // Keyed derivations, each purpose with a key of its own (decision 16), all from one root that the vault keeps wrapped.
 import { createHmac, type KeyObject } from 'node:crypto'
 import type { Keys } from '../../src/ports.ts'
-import { openSecret, type VaultOptions } from '../vault/secrets.ts'
+import { openSecrets, type VaultOptions } from '../vault/secrets.ts'
 import { deriveKey } from './cipher.ts'
 
 export { loadMasterKey, type MasterKey } from './master-key.ts'
@@ -11,7 +11,7 @@ export { loadMasterKey, type MasterKey } from './master-key.ts'
  * @throws StartError for a wrong master key
  */
 export const openKeys = async (options: VaultOptions): Promise<Keys> => {
-  const root = await openSecret(options, 'purposes')
+  const { purposes: root } = await openSecrets(options)
   const addressKey = deriveKey(root, 'address-hash')
   const linkKey = deriveKey(root, 'link-token')
   const challengeKey = deriveKey(root, 'challenge')

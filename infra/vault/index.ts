@@ -5,7 +5,7 @@ import { Refusal } from '../../src/domain/codes.ts'
 import { Clear, type Sealed } from '../../src/domain/personal.ts'
 import type { Opened, Vault } from '../../src/ports.ts'
 import { decrypt, encrypt, newKey } from '../keys/cipher.ts'
-import { boundTo, openSecret, quoted, wrappingKey, type VaultOptions } from './secrets.ts'
+import { boundTo, openSecrets, quoted, wrappingKey, type VaultOptions } from './secrets.ts'
 
 export { rotateMasterKey } from './rotate.ts'
 export type { VaultOptions } from './secrets.ts'
@@ -15,6 +15,8 @@ const KEPT_KEYS = 20_000
 const KEPT_MS = 10_000
 
 export interface SubjectVault extends Vault {
+  /** True if the vault was empty until now. With facts in the log already, that is a lost vault and no new one. */
+  made: boolean
   /** Destroys the key of a subject, known or not, for good: from then on its envelopes read as erased. Repeatable. */
   destroy (subject: string): Promise<void>
 }
@@ -27,7 +29,7 @@ type Key = { status: 'open', key: KeyObject } | { status: 'erased' } | { status:
  * @throws StartError for a wrong master key
  */
 export const openVault = async (options: VaultOptions): Promise<SubjectVault> => {
-  await openSecret(options, 'sentinel')
+  const { made } = await openSecrets(options)
   const { pool, masterKey } = options
   const wrapping = wrappingKey(masterKey)
   const schema = quoted(options.schema)
@@ -82,6 +84,7 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
   }
 
   return {
+    made,
     seal: async (text, { subject, stream, eventId, field }): Promise<Sealed> => {
       const key = await keyForSealing(subject)
       const at = `${stream}/${eventId}/${field}`

@@ -21,27 +21,40 @@ export const boundTo = (table: 'secret' | 'subject', name: string): string => `$
 /** Quotes a schema for use in SQL. */
 export const quoted = (schema: string): string => `"${schema.replaceAll('"', '""')}"`
 
+export interface Secrets {
+  /** The root of the keys of all purposes. */
+  purposes: KeyObject
+  /** True if this call made them: the vault was empty. */
+  made: boolean
+}
+
 /**
- * The secret of a name, made if the vault holds none yet; of two processes that make it at once, one wins and both get it.
- * @throws StartError if the master key does not open it
+ * The program's secrets, made if the vault is empty; of two processes that make them at once, one wins and both get them.
+ * They are made together, so that one without the other is a damaged vault and not a new one: another root would make
+ * every address look unknown.
+ * @throws StartError if the master key does not open them, or one is missing
  */
-export const openSecret = async ({ pool, schema, masterKey }: VaultOptions, name: 'sentinel' | 'purposes'): Promise<KeyObject> => {
+export const openSecrets = async ({ pool, schema, masterKey }: VaultOptions): Promise<Secrets> => {
   const wrapping = wrappingKey(masterKey)
   const table = `${quoted(schema)}.secret`
-  const stored = async () => {
-    const { rows } = await pool.query<{ wrapped: Buffer, master: string }>(`select wrapped, master from ${table} where name = $1`, [name])
-    return rows[0]
+  const { rowCount } = await pool.query(
+    `insert into ${table} (name, wrapped, master)
+     select n.name, n.wrapped, $3 from unnest($1::text[], $2::bytea[]) as n (name, wrapped) where not exists (select from ${table})
+     on conflict (name) do nothing`,
+    [names, names.map((name) => encrypt(wrapping, newKey(), boundTo('secret', name))), masterKey.id])
+  const { rows } = await pool.query<{ name: string, wrapped: Buffer, master: string }>(`select name, wrapped, master from ${table}`)
+  const open = (name: string): KeyObject => {
+    const row = rows.find((row) => row.name === name)
+    if (row === undefined) throw new StartError(`the vault in schema ${schema} is damaged: its ${name} is missing`, ['Restore the vault from its backup.'])
+    const secret = decrypt(wrapping, row.wrapped, boundTo('secret', name))
+    if (secret === undefined) throw wrongMasterKey(schema, masterKey, row.master)
+    return createSecretKey(secret)
   }
-  let row = await stored()
-  if (row === undefined) {
-    const wrapped = encrypt(wrapping, newKey(), boundTo('secret', name))
-    await pool.query(`insert into ${table} (name, wrapped, master) values ($1, $2, $3) on conflict (name) do nothing`, [name, wrapped, masterKey.id])
-    row = await stored()
-  }
-  const secret = row && decrypt(wrapping, row.wrapped, boundTo('secret', name))
-  if (row === undefined || secret === undefined) throw wrongMasterKey(schema, masterKey, row?.master)
-  return createSecretKey(secret)
+  open('sentinel')
+  return { purposes: open('purposes'), made: rowCount === names.length }
 }
+
+const names = ['sentinel', 'purposes']
 
 const wrongMasterKey = (schema: string, { id, source, made }: MasterKey, expected: string | undefined): StartError =>
   new StartError(

@@ -96,8 +96,9 @@ t.test('erased is said only where the mark is', async (t) => {
 })
 
 t.test('a wrong master key is refused at start', async (t) => {
-  const { options } = await postgres(t)
-  await openVault(options)
+  const { options, pool, schema } = await postgres(t)
+  t.equal((await openVault(options)).made, true)
+  t.equal((await openVault(options)).made, false)
   await openKeys(options)
   const wrong = { ...options, masterKey: masterKey(newKey(), '/data/master.key', true) }
   const error = await openVault(wrong).then(() => undefined, (error: unknown) => error)
@@ -106,6 +107,8 @@ t.test('a wrong master key is refused at start', async (t) => {
   t.notMatch(inspect(error, { depth: 9 }), options.masterKey.key.export().toString('hex'))
   await t.rejects(openKeys(wrong), StartError)
   t.notMatch(inspect(options.masterKey, { depth: 9 }), options.masterKey.key.export().toString('hex'), 'a master key does not show itself')
+  await pool.query(`delete from "${schema}".secret where name = 'purposes'`)
+  await t.rejects(openKeys(options), /damaged: its purposes is missing/, 'another root would make every address look unknown')
 })
 
 t.test('rotation changes neither what is sealed nor what is derived', async (t) => {
