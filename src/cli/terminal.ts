@@ -26,6 +26,8 @@ export interface Terminal {
   /** Writes and waits while a pipe's reader is slower than we are. */
   write (chunk: string | Uint8Array): Promise<void>
   table (columns: readonly string[], rows: ReadonlyArray<readonly string[]>): void
+  /** A table with an empty line in front; nothing at all without rows. */
+  section (columns: readonly string[], rows: ReadonlyArray<readonly string[]>): void
   /** Something a person should see while the data goes to a pipe: on stderr. */
   note (text: string): void
   /** Draws on stderr when that is a terminal; otherwise says nothing until `stop`, and then one note. */
@@ -39,16 +41,22 @@ export const printable = (text: string): string =>
 export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
   const line = (text = '') => { stdout.write(`${text}\n`) }
   const note = (text: string) => { stderr.write(`${text}\n`) }
+  const table: Terminal['table'] = (columns, rows) => {
+    const cells = [columns, ...rows].map((row) => row.map(printable))
+    const widths = columns.map((_, index) => Math.max(...cells.map((row) => [...row[index] ?? ''].length)))
+    for (const row of cells) line(row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd())
+  }
   return {
     line,
     json: (value) => { line(JSON.stringify(value)) },
     write: async (chunk) => {
       if (!stdout.write(chunk)) await new Promise<void>((resolve) => stdout.once('drain', resolve))
     },
-    table: (columns, rows) => {
-      const cells = [columns, ...rows].map((row) => row.map(printable))
-      const widths = columns.map((_, index) => Math.max(...cells.map((row) => [...row[index] ?? ''].length)))
-      for (const row of cells) line(row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd())
+    table,
+    section: (columns, rows) => {
+      if (rows.length === 0) return
+      line()
+      table(columns, rows)
     },
     note,
     bar: (title) => stderr.isTTY === true ? drawn(title, stderr) : { at: () => {}, stop: note }

@@ -2,7 +2,7 @@
 import { Failure } from '../failures.ts'
 import { jsonOption, type Family, type Json } from '../verb.ts'
 
-interface Intent { type: string, stream: string, position: string, occurred_at: string, [key: string]: unknown }
+interface Intent { type: string, stream: string, position: string, occurred_at: string, steps: number }
 
 export const auditVerbs: Family = (program, bind) => {
   const replay = program.command('replay')
@@ -30,9 +30,9 @@ export const auditVerbs: Family = (program, bind) => {
     const rows: string[][] = []
     for await (const intent of client.pages<Intent>('/api/v1/audit/open-intents')) {
       if (options.json === true) terminal.json(intent)
-      else rows.push([intent.occurred_at, intent.type, intent.stream, intent.position])
+      else rows.push([intent.occurred_at, intent.type, intent.stream, intent.position, String(intent.steps)])
     }
-    if (options.json !== true) terminal.table(['SINCE', 'INTENT', 'STREAM', 'POSITION'], rows)
+    if (options.json !== true) terminal.table(['SINCE', 'INTENT', 'STREAM', 'POSITION', 'STEPS'], rows)
     return 'done'
   })
 }

@@ -1,25 +1,29 @@
 // `chancery status`: is each store there, and how far behind the log is each projection.
 import { jsonOption, type Family, type Json } from '../verb.ts'
 
-/** What `/health/ready` answers in full. */
+/** What `/health/ready` answers; stores and projections only from the machine itself, or with a token that may see them. */
 interface Ready {
-  status: string
-  stores: Record<string, { status: string, [key: string]: unknown }>
-  projections: Array<{ name: string, status: string, lag: number | string, [key: string]: unknown }>
+  status: 'ready' | 'not_ready'
+  stores?: Record<string, { status: 'up' | 'down', took_ms: number }>
+  projections?: Array<{ name: string, version: number, status: string, position: string, lag: number | 'unknown', alarm?: string }>
 }
 
 export const statusVerb: Family = (program, bind) => {
   const status = program.command('status')
-    .description('Says whether each store answers and how many events each projection is behind. Exit code 5 if something is not ready.')
+    .description('Says whether each store answers and how far each projection is behind the log. Exit code 5 if something is not ready.')
     .addOption(jsonOption())
   bind(status, async ({ client, terminal }, options: Json) => {
-    const { body, status } = await client.request<Ready>('GET', '/health/ready', { accept: [503], token: 'if_any' })
+    const { body } = await client.request<Ready>('GET', '/health/ready', { accept: [503], token: 'if_any' })
     if (options.json === true) terminal.json(body)
     else {
-      terminal.table(['STORE', 'STATUS'], Object.entries(body.stores).map(([name, store]) => [name, store.status]))
-      terminal.line()
-      terminal.table(['PROJECTION', 'STATUS', 'LAG'], body.projections.map(({ name, status, lag }) => [name, status, String(lag)]))
+      const { stores = {}, projections = [] } = body
+      terminal.line(`Chancery is ${body.status === 'ready' ? 'ready' : 'not ready'}.`)
+      if (body.stores === undefined) terminal.note('From another machine, a token with metrics.read shows the stores and projections.')
+      terminal.section(['STORE', 'STATUS', 'ANSWERED IN'], Object.entries(stores).map(([name, store]) => [name, store.status, `${store.took_ms} ms`]))
+      terminal.section(['PROJECTION', 'VERSION', 'STATUS', 'BEHIND', 'POSITION'], projections.map(({ name, version, status, position, lag }) =>
+        [name, String(version), status, lag === 'unknown' ? 'unknown' : `${lag} ms`, position]))
+      for (const { name, alarm } of projections) if (alarm !== undefined) terminal.note(`${name}: ${alarm}`)
     }
-    return status === 200 ? 'done' : 'findings'
+    return body.status === 'ready' ? 'done' : 'findings'
   })
 }
