@@ -18,6 +18,9 @@ export const Evidence = Type.Object({
   occurredAt: InstantField()
 }, closed)
 
+/** The authenticator's model: any 16 bytes, written like a UUID; most often all zeros. */
+const Aaguid = () => Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
+
 export const userEvents = {
   'user.created': defineEvent(1, 'An enrolment ceremony made the account (the users row of seed 000).', Type.Object({
     userId: Uuid(), testerId: Uuid(), email: PersonalField(), addressHash: Hash(), createdAt: InstantField()
@@ -36,7 +39,7 @@ export const userEvents = {
   }, closed)),
   'user.passkey_registered': defineEvent(1, 'A passkey was verified and belongs to the account.', Type.Object({
     userId: Uuid(), challengeId: Uuid(), credentialId: Base64Url(1364), publicKey: Base64Url(4096), algorithm: Type.Integer(),
-    counter: Type.Integer({ minimum: 0, maximum: 4294967295 }), aaguid: Uuid(), backedUp: Type.Boolean(),
+    counter: Type.Integer({ minimum: 0, maximum: 4294967295 }), aaguid: Aaguid(), backedUp: Type.Boolean(),
     transports: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16 }), registeredAt: InstantField()
   }, closed)),
   'account.ghost_reset': defineEvent(1, 'The accounts side deleted a ghost: appended before the row goes (seed 000).', Type.Object({
