@@ -6,8 +6,11 @@ import { Refusal, refuse } from '../domain/codes.ts'
 import { onClientError } from './client-error.ts'
 import type { Door } from './door.ts'
 import { readJson } from './json.ts'
+import type { Metrics } from './metrics.ts'
 import authentication from './plugins/authentication.ts'
 import headers, { MAX_HEADERS } from './plugins/headers.ts'
+import observation from './plugins/observation.ts'
+import openapi from './plugins/openapi.ts'
 import preconditions from './plugins/preconditions.ts'
 import protection from './plugins/protection.ts'
 import routeTable from './plugins/route-table.ts'
@@ -16,6 +19,7 @@ import { sendProblem } from './problems.ts'
 export interface AppOptions extends Door {
   routes: readonly FastifyPluginAsyncTypebox[]
   logger?: FastifyBaseLogger
+  metrics?: Pick<Metrics, 'request'>
   /** PEM of certificate and key; without it the app speaks plain HTTP. */
   tls?: { cert: string, key: string }
   /** Addresses or CIDRs whose X-Forwarded-* are believed. */
@@ -32,7 +36,7 @@ const LIMITS = { request: 10_000, headers: 5_000, keepAlive: 5_000, headerBytes:
  * Throws at start if a route states neither permission nor access, or a schema is not strict JSON Schema.
  */
 export const buildApp = async (options: AppOptions) => {
-  const { routes, logger, tls, trustedProxies, maxEventLoopDelay = 1000, access, keys, ids, clock, positions } = options
+  const { routes, logger, tls, trustedProxies, maxEventLoopDelay = 1000, metrics, access, keys, ids, clock, positions } = options
   const server: ServerOptions = {
     maxHeaderSize: LIMITS.headerBytes, headersTimeout: LIMITS.headers, connectionsCheckingInterval: 1000, requireHostHeader: true
   }
@@ -71,11 +75,13 @@ export const buildApp = async (options: AppOptions) => {
     sendProblem(new Refusal('method_not_allowed', `This path takes ${methods.join(', ')}.`), request, reply)
   })
 
+  if (metrics !== undefined) await app.register(observation, { metrics })
   await app.register(routeTable)
   await app.register(headers)
   await app.register(protection, { tls: tls !== undefined, maxEventLoopDelay })
   await app.register(preconditions)
   await app.register(authentication)
+  await app.register(openapi)
   for (const route of routes) await app.register(route)
   return app
 }

@@ -1,0 +1,86 @@
+// Is it alive, is it ready, and what does it count: `/health/live`, `/health/ready`, `/metrics`.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import type { ProjectionStatus } from '../../queries.ts'
+import type { Metrics } from '../metrics.ts'
+import { isLoopback } from '../plugins/authentication.ts'
+
+export interface HealthRouteDeps {
+  /** Name → resolves if the store answers. */
+  stores: Readonly<Record<string, () => Promise<unknown>>>
+  projections: () => Promise<readonly ProjectionStatus[]>
+  metrics: Metrics
+}
+
+/** Longest that a store may take to answer before it counts as away, in ms. */
+const PATIENCE = 1000
+const tags = ['health']
+
+const Ready = Type.Object({
+  status: Type.Union([Type.Literal('ready'), Type.Literal('not_ready')]),
+  stores: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Object({
+    status: Type.Union([Type.Literal('up'), Type.Literal('down')]), took_ms: Type.Integer()
+  }), { maxProperties: 10 })),
+  projections: Type.Optional(Type.Array(Type.Object({
+    name: Type.String({ maxLength: 64 }),
+    version: Type.Integer(),
+    status: Type.String({ maxLength: 32 }),
+    here: Type.String({ maxLength: 32 }),
+    position: Type.String({ maxLength: 20 }),
+    lag: Type.Union([Type.Integer(), Type.Literal('unknown')], { description: 'ms between the last event applied and the last of ours' }),
+    alarm: Type.Optional(Type.String({ maxLength: 1000 }))
+  }), { maxItems: 100 }))
+}, { additionalProperties: false })
+
+export const healthRoutes = ({ stores, projections, metrics }: HealthRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
+  const { access } = app.door
+
+  app.get('/health/live', {
+    config: { access: 'public', rateLimit: false },
+    schema: { tags, summary: 'The process answers', response: { 200: Type.Object({ status: Type.Literal('live') }, { additionalProperties: false }) } }
+  }, async () => ({ status: 'live' as const }))
+
+  app.get('/health/ready', {
+    config: { access: 'public' },
+    schema: { tags, summary: 'Each store and each read model; in full only from the machine itself or with metrics.read', response: { 200: Ready, 503: Ready } }
+  }, async (request, reply) => {
+    const [checked, models] = await Promise.all([checkAll(stores), projections().catch(() => undefined)])
+    const ready = models !== undefined && models.every(({ state }) => state === 'serving') && Object.values(checked).every(({ status }) => status === 'up')
+    const full = await maySeeAll(request)
+    return reply.code(ready ? 200 : 503).send({
+      status: ready ? 'ready' as const : 'not_ready' as const,
+      ...full && { stores: checked, projections: (models ?? []).map(projectionItem) }
+    })
+  })
+
+  app.get('/metrics', {
+    config: { permission: 'metrics.read', loopbackOpen: true }, schema: { tags, summary: 'Counters in Prometheus\'s text form' }
+  }, async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
+
+  const maySeeAll = async (request: FastifyRequest): Promise<boolean> => {
+    if (isLoopback(request.ip)) return true
+    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
+    if (token === undefined) return false
+    return (await access.judge(token, 'metrics.read').catch(() => undefined))?.outcome === 'allowed'
+  }
+}
+
+interface Check { status: 'up' | 'down', took_ms: number }
+
+const checkAll = async (stores: HealthRouteDeps['stores']): Promise<Record<string, Check>> =>
+  Object.fromEntries(await Promise.all(Object.entries(stores).map(async ([name, ask]) => [name, await check(ask)] as const)))
+
+const check = async (ask: () => Promise<unknown>): Promise<Check> => {
+  const began = performance.now()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => { timer = setTimeout(resolve, PATIENCE, false) })
+  const up = await Promise.race([ask().then(() => true, () => false), late])
+  clearTimeout(timer)
+  return { status: up ? 'up' : 'down', took_ms: Math.round(performance.now() - began) }
+}
+
+const projectionItem = ({ name, version, state, here, position, lagMs, alarm }: ProjectionStatus) => ({
+  name, version, status: state, here, position: String(position), lag: lagMs === undefined ? 'unknown' as const : Math.round(lagMs),
+  ...alarm !== undefined && { alarm: `${alarm.message} ${alarm.hint}`.slice(0, 1000) }
+})
