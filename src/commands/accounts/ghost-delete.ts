@@ -3,13 +3,19 @@ import { Refusal, refuse } from '../../domain/codes.ts'
 import { Clear } from '../../domain/personal.ts'
 import { emailAggregate, releaseEmail } from '../../domain/reservation/reservation.ts'
 import { ghostDelete as decideDelete } from '../../domain/user/ghost-delete.ts'
-import { userAggregate } from '../../domain/user/user.ts'
+import { userAggregate, type ResetState } from '../../domain/user/user.ts'
 import { LogUnavailable, UnreadableEvent } from '../../log-errors.ts'
-import type { GhostDeleteRequest } from '../../ports.ts'
+import type { ExpectedRevision, GhostDeleteRequest } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
 import type { AccountsDeps } from './deps.ts'
 
-export interface Deleted { position: bigint, state: string, replayed: boolean }
+export interface Deleted {
+  position: bigint
+  revision: ExpectedRevision
+  state: ResetState
+  /** The account had been deleted before. */
+  replayed: boolean
+}
 
 type Command = Pick<CommandContext, 'commandId' | 'fingerprint'>
 
@@ -42,7 +48,7 @@ const carryOut = async ({ aggregates, ids, clock, graceMs }: AccountsDeps, reque
   const now = clock.now()
   const judgedAt = new Date(Math.min(now.getTime(), Date.parse(request.initiatedAt)))
   const context = contextOf(request, command ?? { commandId: ids.derive('ghost-delete', resetId) }, now)
-  const { state, position, events, replayed } = await aggregates.execute({
+  const { state, position, revision, events, replayed } = await aggregates.execute({
     aggregate: userAggregate,
     id: userId,
     context,
@@ -61,7 +67,7 @@ const carryOut = async ({ aggregates, ids, clock, graceMs }: AccountsDeps, reque
       decide: (reservation) => releaseEmail(reservation, userId, now.toISOString())
     })
   }
-  return { position, state: state.state, replayed: replayed || events.length === 0 }
+  return { position, revision, state: state.state, replayed: replayed || events.length === 0 }
 }
 
 const contextOf = (request: GhostDeleteRequest, command: Command, at: Date): CommandContext => {

@@ -12,6 +12,8 @@ export interface GhostResetCommand {
   testerId: string
   /** The position that the operator's verdict was shown for. */
   evaluatedAtPosition?: bigint
+  /** The revision of the tester that the operator had seen (`If-Match`); not looked at where a reset is joined. */
+  ifMatch?: bigint
 }
 
 /** Codes by which the accounts side says that there is nothing to reset: they close the reset. */
@@ -52,6 +54,7 @@ const findOrInitiate = async (deps: TesterDeps, command: GhostResetCommand, cont
     aggregate: testerAggregate,
     id: testerId,
     context,
+    ...(command.ifMatch !== undefined && { ifMatch: command.ifMatch }),
     decide: (tester, { position }) => initiate(tester, {
       testerId, resetId, tokenId: token.tokenId, verdict, position, at: context.at,
       ...(evaluatedAtPosition !== undefined && { presentedPosition: evaluatedAtPosition })
