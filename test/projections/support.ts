@@ -1,0 +1,146 @@
+// What the tests of read models share: a database, a log, the engine on both, and facts to append.
+import { randomUUID } from 'node:crypto'
+import type { Test } from 'tap'
+import { connectPostgres, type Postgres } from '../../infra/postgres/index.ts'
+import type { Log } from '../../infra/eventstore/index.ts'
+import type { ChanceryEvent } from '../../src/domain/catalogue.ts'
+import { Clear } from '../../src/domain/personal.ts'
+import type { EventStore, NewEvent, Vault } from '../../src/ports.ts'
+import type { ProjectionAlarm } from '../../src/queries.ts'
+import { startProjections, type ProjectionOptions, type Projections } from '../../src/projections/engine.ts'
+import { testLog } from '../support/log.ts'
+import { testDatabase } from '../support/postgres.ts'
+
+/** Envelopes that look like sealed ones; sealing itself has tests of its own. */
+const vault: Vault = {
+  seal: (text, { subject, stream, eventId, field }) => Promise.resolve({
+    sealed: 'v1', subject, at: `${stream}/${eventId}/${field}`, value: Buffer.from(text).toString('base64url')
+  }),
+  open: () => Promise.reject(new Error('nothing is opened here'))
+}
+
+export interface Ground { postgres: Postgres, url: string, log: Log }
+
+export const ground = async (t: Pick<Test, 'teardown'>): Promise<Ground> => {
+  const { url } = await testDatabase(t)
+  const postgres = await connectPostgres({ url })
+  t.teardown(() => postgres.close())
+  return { postgres, url, log: await testLog(t, vault) }
+}
+
+export type Engine = Projections & { alarms: ProjectionAlarm[], batches: number[], warnings: string[] }
+
+/** Starts the engine; fast settings, so that nobody waits for nothing. */
+export const engine = async (
+  t: Pick<Test, 'teardown'>, { postgres, log }: { postgres: Postgres, log: EventStore }, projectors: ProjectionOptions['projectors'],
+  options: Partial<ProjectionOptions> = {}
+): Promise<Engine> => {
+  const alarms: ProjectionAlarm[] = []
+  const batches: number[] = []
+  const warnings: string[] = []
+  const running = await startProjections({
+    database: postgres.database,
+    log,
+    projectors,
+    logger: { info: () => {}, warn: (_, message) => warnings.push(message), error: () => {} },
+    onAlarm: (alarm) => alarms.push(alarm),
+    onBatch: ({ events }) => batches.push(events),
+    ...options,
+    settings: { takeover: 300, standby: 20, scan: 50, ...options.settings }
+  })
+  let closed: Promise<void> | undefined
+  const close = () => closed ??= running.close()
+  t.teardown(close)
+  return { ...running, close, alarms, batches, warnings }
+}
+
+const at = '2026-07-01T12:00:00.000Z'
+
+export const dressed = (fact: ChanceryEvent, commandId: string = randomUUID()): NewEvent => ({
+  ...fact,
+  id: randomUUID(),
+  metadata: {
+    $correlationId: commandId, $causationId: commandId, commandId, schemaVersion: 1, occurredAt: at,
+    actor: { type: 'principal', id: 'p-1' }, requestId: 'r-1'
+  }
+})
+
+/** A refusal: the smallest fact there is. */
+export const refused = (principalId: string, route = '/x'): ChanceryEvent =>
+  ({ type: 'access.refused', data: { principalId, permission: 'testers.read', route, refusedAt: at } })
+
+/** Appends `count` refusals of new principals, in parallel; returns the position of the last one. */
+export const appendRefusals = async (log: EventStore, count: number): Promise<bigint> => {
+  const appended = await Promise.all(Array.from({ length: count }, () => {
+    const id = randomUUID()
+    return log.append(`refusal-${id}`, 'no_stream', [dressed(refused(id))])
+  }))
+  return appended.map(({ position }) => position).reduce((a, b) => a > b ? a : b, 0n)
+}
+
+/** A tester's whole life, steered by `choose` (0 ≤ n < below): streams and facts in the order of the log. */
+export const life = (choose: (below: number) => number): Array<{ stream: string, facts: ChanceryEvent[] }> => {
+  const testerId = randomUUID()
+  const hash = randomUUID().replaceAll('-', '').repeat(2)
+  const tester = `tester-${testerId}`
+  const steps: Array<{ stream: string, facts: ChanceryEvent[] }> = []
+  const mail = (tokenId: string): string => {
+    const mailId = randomUUID()
+    steps.push({ stream: tester, facts: [{ type: 'mail.requested', data: { testerId, mailId, kind: 'invitation', tokenId, requestedAt: at } }] })
+    if (choose(5) === 0) return mailId
+    steps.push({ stream: tester, facts: [{ type: 'mail.attempted', data: { testerId, mailId, attempt: 1, attemptedAt: at } }] })
+    const failed = choose(3) === 0
+    steps.push({
+      stream: tester, facts: [failed
+        ? { type: 'mail.failed', data: { testerId, mailId, attempt: 1, failedAt: at, final: choose(2) === 0 } }
+        : { type: 'mail.sent', data: { testerId, mailId, attempt: 1, sentAt: at } }]
+    })
+    return mailId
+  }
+  steps.push({ stream: `testerEmail-${hash}`, facts: [{ type: 'tester_email.reserved', data: { testerId, ruleVersion: 1, reservedAt: at } }] })
+  steps.push({ stream: tester, facts: [{ type: 'tester.invited', data: { testerId, email: new Clear('ghöst@example.org', tester), addressHash: hash, invitedAt: at } }] })
+  for (let links = choose(3); links >= 0; links--) {
+    const tokenId = randomUUID()
+    const userId = randomUUID()
+    const user = `user-${userId}`
+    steps.push({ stream: tester, facts: [{ type: 'walkthrough_token.minted', data: { testerId, tokenId, userId, mintedAt: at, expiresAt: at } }] })
+    mail(tokenId)
+    if (choose(4) === 0) break
+    steps.push({ stream: tester, facts: [{ type: 'walkthrough_token.consumed', data: { testerId, tokenId, userId, consumedAt: at } }] })
+    const created = choose(3) > 0
+    if (created) steps.push({ stream: user, facts: [{ type: 'user.created', data: { userId, testerId, email: new Clear('ghöst@example.org', user), addressHash: hash, createdAt: at } }] })
+    for (let tries = choose(3); tries > 0; tries--) {
+      const challengeId = randomUUID()
+      steps.push({ stream: user, facts: [{ type: 'user.enrolment.options_issued', data: { userId, challengeId, issuedAt: at, expiresAt: at } }] })
+      steps.push({ stream: user, facts: [{ type: 'user.enrolment.challenge_used', data: { userId, challengeId, usedAt: at } }] })
+      if (choose(3) > 0) steps.push({ stream: user, facts: [{ type: 'user.enrolment.verification_failed', data: { userId, challengeId, failedAt: at, cause: 'not_accepted' } }] })
+    }
+    const resetId = randomUUID()
+    const judged = { state: created ? 'ghost_empty_shell' as const : 'ghost_no_users_row' as const, rule: 'grace', thresholdMs: 300_000, evidence: [] }
+    steps.push({ stream: tester, facts: [{ type: 'console.beta.ghost_reset.initiated', data: { testerId, resetId, tokenId, userId, initiatedAt: at, evaluatedAtPosition: '7', ...judged } }] })
+    if (choose(4) === 0) {
+      steps.push({ stream: tester, facts: [{ type: 'console.beta.ghost_reset.refused', data: { testerId, resetId, refusedAt: at, code: 'account_healthy' } }] })
+      break
+    }
+    steps.push({ stream: user, facts: [{ type: 'account.ghost_reset', data: { userId, testerId, resetId, resetAt: at, ...judged } }] })
+    steps.push({ stream: tester, facts: [{ type: 'walkthrough_token.revoked', data: { testerId, tokenId, revokedAt: at, cause: 'ghost_reset' } }] })
+    if (choose(4) === 0) break
+    const mailId = mail(tokenId)
+    steps.push({ stream: tester, facts: [{ type: 'console.beta.ghost_reset.completed', data: { testerId, resetId, completedAt: at, freshTokenId: tokenId, freshUserId: userId, mailId } }] })
+  }
+  return steps
+}
+
+/** Appends the lives side by side, each in its own order. */
+export const appendLives = async (log: EventStore, lives: ReadonlyArray<ReturnType<typeof life>>): Promise<bigint> => {
+  let last = 0n
+  await Promise.all(lives.map(async (steps) => {
+    const revisions = new Map<string, bigint>()
+    for (const { stream, facts } of steps) {
+      const { revision, position } = await log.append(stream, revisions.get(stream) ?? 'no_stream', facts.map((fact) => dressed(fact)))
+      revisions.set(stream, revision)
+      if (position > last) last = position
+    }
+  }))
+  return last
+}
