@@ -105,6 +105,7 @@ export class Call {
     if (this.#started) this.#finish(error)
     else {
       this.#over = true
+      if (this.#stream.destroyed) return
       this.#stream.respond({ ...RESPONSE_HEADERS, ...statusHeaders(error) }, { endStream: true })
       this.#linger()
     }
