@@ -14,7 +14,9 @@ const PARTS = 8
 
 interface Transcript { recorder: number, client: string, scenarios: Record<string, unknown> }
 
-t.test('a client cannot tell the local store from a real one', { timeout: 240_000 }, async (t) => {
+t.setTimeout(240_000)
+
+t.test('a client cannot tell the local store from a real one', async (t) => {
   const scratch = scratchFolder(t)
   const record = async (part: number): Promise<Transcript> => {
     const { port } = await storeHere(t)

@@ -84,3 +84,10 @@ export const anonymousMemory = (pid: number): number | undefined => {
   const found = existsSync(path) ? /RssAnon:\s+(\d+) kB/.exec(readFileSync(path, 'utf8'))?.[1] : undefined
   return found === undefined ? undefined : Number(found) / 1024
 }
+
+/** Something to wait for: `reached.done()` ends every `await reached.promise`. */
+export const signal = (): { promise: Promise<void>, done: () => void } => {
+  let done = (): void => {}
+  const promise = new Promise<void>((resolve) => { done = resolve })
+  return { promise, done }
+}
