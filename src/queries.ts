@@ -192,3 +192,23 @@ export interface GhostQueries {
    */
   verdicts (requests: readonly GhostCheckRequest[], now: Date, graceMs: number): Promise<Array<GhostVerdict & { owner: string | null }>>
 }
+
+// --- who may call (a list; whether a caller may is decided from the streams) ---------------------------------------
+
+export interface PrincipalRow {
+  principalId: string
+  kind: 'operator' | 'service'
+  name: Sealed
+  roles: string[]
+  /** Token id → expiry or null, of those that were not revoked. */
+  tokens: Record<string, Instant | null>
+  createdAt: Instant
+  firstPosition: bigint
+  position: bigint
+  revision: bigint
+}
+
+export interface PrincipalQueries {
+  /** By the order in which they were made known; `after` is the first position of the last row of the page before. */
+  page (filter: { after?: bigint }, limit: number): Promise<PrincipalRow[]>
+}

@@ -7,17 +7,20 @@ import { refuse } from '../../domain/codes.ts'
 import { isUsable, known, principalAggregate, usableTokens, type AccessToken } from '../../domain/principal/principal.ts'
 import { allows, permissions, roles, type Role } from '../../domain/principal/roles.ts'
 import { ROSTER, rosterAggregate } from '../../domain/principal/roster.ts'
+import type { Personal } from '../../domain/personal.ts'
 import type { Ids, Vault } from '../../ports.ts'
 import { accepted, located } from '../answers.ts'
 import { commandContext } from '../command-context.ts'
 import * as schemas from '../schemas/principals.ts'
-import { Empty } from '../schemas/shared.ts'
+import type { PrincipalQueries, PrincipalRow } from '../../queries.ts'
+import { Empty, limitOf } from '../schemas/shared.ts'
 import { instantOf } from '../times.ts'
 
 export interface PrincipalRouteDeps {
   aggregates: Aggregates
   ids: Ids
   vault: Pick<Vault, 'open'>
+  principals: PrincipalQueries
 }
 
 const READ = { permission: 'principals.read' } as const
@@ -25,7 +28,7 @@ const WRITE = { permission: 'principals.write' } as const
 const tags = ['principals']
 
 export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
-  const { aggregates, vault } = deps
+  const { aggregates, vault, principals } = deps
   const { clock } = app.door
 
   app.get('/api/v1/me', {
@@ -44,18 +47,27 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
     return answer(reply, await createPrincipal(deps, { name, kind, roles: granted }, commandContext(request)), 201)
   })
 
+  app.get('/api/v1/principals', {
+    config: { ...READ, waitsFor: ['principals'] },
+    schema: { tags, summary: 'All principals, in the order in which they were made known', querystring: schemas.PrincipalQuery, response: { 200: schemas.PrincipalPage } }
+  }, async ({ query }) => {
+    const limit = limitOf(query)
+    const rows = await principals.page(query.cursor === undefined ? {} : { after: BigInt(query.cursor) }, limit)
+    const items = await Promise.all(rows.map((row) => listItem(row, vault, clock.now())))
+    return { items, next_cursor: rows.length < limit ? null : String(rows.at(-1)?.firstPosition) }
+  })
+
   app.get('/api/v1/principals/:principal_id', {
     config: READ, schema: { tags, summary: 'One principal', params: schemas.PrincipalParams, response: { 200: schemas.PrincipalAnswer } }
   }, async (request, reply) => {
     const id = request.params.principal_id
     const [loaded, roster] = await Promise.all([aggregates.current(principalAggregate, id), aggregates.current(rosterAggregate, ROSTER)])
     const principal = known(loaded.state)
-    const name = await vault.open(principal.name, `principal-${id}`)
     const position = roster.state.has(id) && roster.position > loaded.position ? roster.position : loaded.position
     return located(reply, { position, revision: loaded.revision }, {
       principal_id: id,
       kind: principal.kind,
-      name: name.status === 'open' ? name.text : null,
+      name: await nameOf(vault, id, principal.name),
       roles: inOrder(roster.state.has(id) ? [...principal.roles, 'superadmin'] : principal.roles),
       usable_tokens: usableTokens(principal, clock.now()).length,
       created_at: principal.createdAt
@@ -110,6 +122,21 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
 
 const answer = (reply: Parameters<typeof accepted>[0], receipt: PrincipalReceipt, status = 200) =>
   accepted(reply, receipt, { principal_id: receipt.principalId }, status)
+
+const nameOf = async (vault: PrincipalRouteDeps['vault'], id: string, sealed: Personal): Promise<string | null> => {
+  const name = await vault.open(sealed, `principal-${id}`)
+  return name.status === 'open' ? name.text : null
+}
+
+const listItem = async (row: PrincipalRow, vault: PrincipalRouteDeps['vault'], at: Date) => ({
+  principal_id: row.principalId,
+  kind: row.kind,
+  name: await nameOf(vault, row.principalId, row.name),
+  roles: inOrder(row.roles as Role[]),
+  usable_tokens: Object.values(row.tokens).filter((expiresAt) => expiresAt === null || at.getTime() < Date.parse(expiresAt)).length,
+  created_at: row.createdAt,
+  position: String(row.position)
+})
 
 const inOrder = (held: Iterable<Role>): Role[] => {
   const set = new Set(held)

@@ -1,7 +1,7 @@
 // What the principals' routes take and give.
 import { Type, type Static } from '@sinclair/typebox'
 import { permissions, roles, type Permission, type Role } from '../../domain/principal/roles.ts'
-import { Accepted, closed, Cursor, DecimalString, Id, Limit, Page, Time } from './shared.ts'
+import { Accepted, closed, DecimalString, Id, Limit, Page, Time } from './shared.ts'
 
 const roleNames = Object.keys(roles) as Role[]
 const RoleName = () => Type.Union(roleNames.map((role) => Type.Literal(role)))
@@ -48,7 +48,7 @@ const principalItem = {
   created_at: Time()
 }
 export const PrincipalAnswer = Accepted(principalItem)
-export const PrincipalQuery = Type.Object({ cursor: Type.Optional(Cursor()), limit: Type.Optional(Limit()) }, closed)
+export const PrincipalQuery = Type.Object({ cursor: Type.Optional(DecimalString()), limit: Type.Optional(Limit()) }, closed)
 export const PrincipalPage = Page({ ...principalItem, position: DecimalString() })
 
 export const Me = Type.Object({
