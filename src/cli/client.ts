@@ -25,6 +25,8 @@ export interface RequestOptions {
   timeout?: number
   /** `never`: the route is public. `if_any`: the token is sent where there is one. Default: needed. */
   token?: 'never' | 'if_any'
+  /** Ctrl-C lets this request come to its end: its caller stops after it. */
+  whole?: boolean
 }
 
 export interface Client {
@@ -44,7 +46,7 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
       return await fetch(url, {
         method,
         redirect: 'error',
-        signal: AbortSignal.any([signal, late]),
+        signal: options.whole === true ? late : AbortSignal.any([signal, late]),
         headers: {
           ...authorization(settings, options.token),
           ...options.body !== undefined && { 'content-type': 'application/json' },
@@ -56,7 +58,7 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
       })
     } catch (error) {
       if (error instanceof Failure) throw error
-      if (signal.aborted) throw new Failure('refused', 'Stopped.')
+      if (signal.aborted && !late.aborted) throw new Failure('refused', 'Stopped.')
       throw new Failure('unavailable', late.aborted
         ? `${settings.url.origin} did not answer ${method} ${url.pathname} in time. It may have been done: look before you repeat it, or repeat it with the same --key.`
         : `Nothing answers at ${settings.url.origin} (${reason(error)}). Start the service with npm start, or set CHANCERY_URL.`)

@@ -2,7 +2,7 @@
 import type { Client } from '../client.ts'
 import { createAuthenticator, type CreationOptions } from './authenticator.ts'
 
-interface Options { public_key: CreationOptions, [key: string]: unknown }
+interface Options { public_key: CreationOptions }
 
 /** Steps of an enrolment as the page at the link takes them; each is one request without an access token. */
 export const createPerson = (client: Client, link: URL) => {
@@ -11,7 +11,7 @@ export const createPerson = (client: Client, link: URL) => {
     client.request<Body>('POST', `/api/v1/enrolment/${step}`, { body: { token, ...body }, token: 'never' })
   return {
     open: () => post('open'),
-    options: async () => (await post<Options>('options')).body.public_key,
+    options: () => post<Options>('options'),
     /** Makes a key pair, and answers the challenge with a real attestation for the link's origin. */
     register: (options: CreationOptions) => post('verify', { response: createAuthenticator().register(options, link.origin) })
   }

@@ -1,35 +1,39 @@
 // `chancery ghosts …`: the testers who are stuck, and resetting many of them one after the other.
 import { InvalidArgumentError } from 'commander'
-import { Failure, ProblemFailure } from '../failures.ts'
+import type { Client } from '../client.ts'
+import { Failure, ProblemFailure, type Exit } from '../failures.ts'
+import type { Terminal } from '../terminal.ts'
 import { jsonOption, reasonOption, ticketOption, type Family, type Json, type Tools } from '../verb.ts'
-import type { ResetAnswer, Tester } from './testers.ts'
+import { TESTERS, type ResetAnswer, type Tester } from './testers.ts'
 
-const PATH = '/api/v1/console/beta/testers'
 const GHOST_STATES = ['ghost_no_users_row', 'ghost_empty_shell']
+
+/** A tester to be reset: a ghost, or one whose reset was begun and not ended. */
+interface Ghost { tester_id: string, ghost_state: string }
 
 interface SweepOptions extends Json { limit: number, dryRun?: boolean, reason?: string, ticket?: string }
 
 export const ghostVerbs: Family = (program, bind) => {
   const ghosts = program.command('ghosts').description('Half-enrolled testers: list them, reset many.')
   const list = ghosts.command('list').description('Lists every tester who is a ghost.').addOption(jsonOption())
-  bind(list, async (tools, options: Json) => {
-    print(tools, await collect(tools, Infinity), options)
+  bind(list, async ({ client, terminal }, options: Json) => {
+    print(terminal, await first(Infinity, ghostsOf(client)), options)
     return 'done'
   })
 
   const sweep = ghosts.command('sweep')
-    .description('Resets ghosts one after the other, each with its own facts. Interrupted, it is simply run again.')
+    .description('Resets ghosts one after the other, each with its own facts; resets that were begun and not ended come first. ' +
+      'Interrupted, it is simply run again. Exit code 5 if one was refused or is left.')
     .requiredOption('--limit <n>', 'at most this many', count)
     .option('--dry-run', 'only say which')
     .addOption(reasonOption().makeOptionMandatory(false)).addOption(ticketOption()).addOption(jsonOption())
   bind(sweep, async (tools, options: SweepOptions) => {
-    const ghosts = await collect(tools, options.limit)
-    if (options.dryRun === true) {
-      print(tools, ghosts, options)
-      return 'done'
-    }
-    if (options.reason === undefined) throw new Failure('usage', 'A sweep needs --reason "…" (or --dry-run to see what it would do).')
-    return resetAll(tools, ghosts, { ...options, reason: options.reason })
+    const { reason } = options
+    if (options.dryRun !== true && reason === undefined) throw new Failure('usage', 'A sweep needs --reason "…", or --dry-run to see what it would do.')
+    const found = await first(options.limit, begun(tools.client), ghostsOf(tools.client))
+    if (reason !== undefined && options.dryRun !== true) return resetAll(tools, found, { ...options, reason })
+    print(tools.terminal, found, options)
+    return 'done'
   })
 }
 
@@ -38,44 +42,68 @@ const count = (text: string): number => {
   return Number(text)
 }
 
-const collect = async ({ client }: Tools, limit: number): Promise<Tester[]> => {
-  const found: Tester[] = []
+const ghostsOf = async function * (client: Client): AsyncGenerator<Ghost> {
   for (const state of GHOST_STATES) {
-    for await (const tester of client.pages<Tester>(PATH, { ghost_state: state })) {
-      if (found.length >= limit) return found
-      found.push(tester)
+    for await (const tester of client.pages<Tester>(TESTERS, { ghost_state: state })) yield { ...tester, ghost_state: state }
+  }
+}
+
+/** Resets that wait for their outcome; a caller who may not read the log does without. */
+const begun = async function * (client: Client): AsyncGenerator<Ghost> {
+  try {
+    for await (const { stream } of client.pages<{ stream: string }>('/api/v1/audit/open-intents', { intent: 'console.beta.ghost_reset.initiated' })) {
+      yield { tester_id: stream.slice('tester-'.length), ghost_state: 'reset_begun' }
+    }
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exit !== 'access') throw error
+  }
+}
+
+/** The first so many of several sources, each tester once. */
+const first = async (limit: number, ...sources: Array<AsyncGenerator<Ghost>>): Promise<Ghost[]> => {
+  const found = new Map<string, Ghost>()
+  for (const source of sources) {
+    for await (const ghost of source) {
+      if (found.size >= limit) return [...found.values()]
+      if (!found.has(ghost.tester_id)) found.set(ghost.tester_id, ghost)
     }
   }
-  return found
+  return [...found.values()]
 }
 
-const print = ({ terminal }: Tools, ghosts: readonly Tester[], options: Json): void => {
+const print = (terminal: Terminal, ghosts: readonly Ghost[], options: Json): void => {
   if (options.json === true) for (const ghost of ghosts) terminal.json(ghost)
-  else terminal.table(['TESTER', 'GHOST STATE', 'E-MAIL'], ghosts.map(({ tester_id: id, ghost_state: state, email }) => [id, state ?? '-', email]))
+  else terminal.table(['TESTER', 'GHOST STATE'], ghosts.map(({ tester_id: id, ghost_state: state }) => [id, state]))
 }
 
-const resetAll = async (tools: Tools, ghosts: readonly Tester[], options: SweepOptions & { reason: string }) => {
-  const { client, terminal, surroundings } = tools
+const resetAll = async ({ client, terminal, surroundings }: Tools, ghosts: readonly Ghost[], options: SweepOptions & { reason: string }): Promise<Exit> => {
   const body = { reason: options.reason, ...options.ticket !== undefined && { ticket: options.ticket } }
   const bar = terminal.bar('sweep')
   let reset = 0
   let refused = 0
+  const say = (line: object, text: string) => { if (options.json === true) terminal.json(line); else terminal.line(text) }
+  const finish = (): Exit => {
+    const left = ghosts.length - reset - refused
+    bar.stop(`sweep: ${reset} reset, ${refused} refused, ${left} left`)
+    return refused + left > 0 ? 'findings' : 'done'
+  }
+
   for (const { tester_id: testerId } of ghosts) {
     if (surroundings.signal.aborted) break
     bar.at(reset + refused, ghosts.length, `${reset} reset, ${refused} refused, of ${ghosts.length}`)
     try {
-      const answer = await client.request<ResetAnswer>('POST', `${PATH}/${testerId}/ghost-reset`, { body })
+      const { state, mail, reset_id: resetId } = (await client.request<ResetAnswer>('POST', `${TESTERS}/${testerId}/ghost-reset`, { body, whole: true })).body
       reset++
-      if (options.json === true) terminal.json({ ...answer.body, tester_id: testerId, outcome: 'reset' })
+      say({ tester_id: testerId, outcome: 'reset', state, mail, reset_id: resetId }, `${testerId}  reset  ${state}  mail ${mail}`)
     } catch (error) {
-      // A refusal concerns this tester alone (somebody enrolled meanwhile); anything else concerns those behind it too.
-      if (!(error instanceof ProblemFailure) || error.exit !== 'refused') throw error
+      // A refusal concerns this tester alone (somebody enrolled meanwhile); anything else would meet those behind it too.
+      if (!(error instanceof ProblemFailure) || error.exit !== 'refused') {
+        finish()
+        throw error
+      }
       refused++
-      if (options.json === true) terminal.json({ tester_id: testerId, outcome: 'refused', code: error.problem.code })
-      else terminal.line(`${testerId} refused: ${error.problem.code}`)
+      say({ tester_id: testerId, outcome: 'refused', code: error.problem.code }, `${testerId}  refused  ${error.problem.code}`)
     }
   }
-  const left = ghosts.length - reset - refused
-  bar.stop(`sweep: ${reset} reset, ${refused} refused, ${left} left`)
-  return refused + left > 0 ? 'findings' : 'done'
+  return finish()
 }

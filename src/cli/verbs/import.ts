@@ -7,7 +7,7 @@ import { jsonOption, type Family, type Json } from '../verb.ts'
 const PATH = '/api/v1/console/beta/testers/import'
 const COLUMNS = ['email', 'invited_at', 'token_consumed_at', 'user_created_at', 'passkeys'] as const
 
-interface Report { imported: number, already_imported: number, placeholders: number, [key: string]: unknown }
+interface Report { imported: number, already_imported: number, passkey_placeholders: number, [key: string]: unknown }
 
 export const importVerb: Family = (program, bind) => {
   const command = program.command('import').argument('<file>')
@@ -30,7 +30,7 @@ export const importVerb: Family = (program, bind) => {
 /** Milliseconds that an import may take: far more than 10,000 rows need. */
 const PATIENCE = 300_000
 
-const inWords = ({ imported, already_imported: already, placeholders }: Report): string => [
+const inWords = ({ imported, already_imported: already, passkey_placeholders: placeholders }: Report): string => [
   `imported: ${imported}; already here: ${already}`,
   ...placeholders > 0 ? [`${placeholders} with passkeys of the old beta: counted as healthy, and unable to sign in here`] : []
 ].join('\n')

@@ -2,19 +2,17 @@
 import type { Command } from 'commander'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json } from '../verb.ts'
 
-const PATH = '/api/v1/console/beta/testers'
+export const TESTERS = '/api/v1/console/beta/testers'
 
 /** One tester as the console lists it; the fields that the command line prints. */
 export interface Tester {
   tester_id: string
-  email: string
+  email: string | null
   ghost_state: string | null
   [key: string]: unknown
 }
 
-export interface ResetAnswer { tester_id: string, state: string, mail: string, [key: string]: unknown }
-
-export const resetTester = `${PATH}/`
+export interface ResetAnswer { tester_id: string, reset_id: string, state: string, mail: string }
 
 interface Repeatable extends Json { key?: string }
 interface ResetOptions extends Repeatable { reason: string, reasonCode?: string, ticket?: string, evaluatedAtPosition?: string }
@@ -33,7 +31,7 @@ const inviteVerb = (testers: Command, bind: Bind): void => {
     .option('--name <name>', "the tester's name; sealed in the log")
     .addOption(keyOption()).addOption(jsonOption())
   bind(invite, async ({ client, terminal }, email: string, options: Repeatable & { name?: string }) => {
-    const { body } = await client.request<Tester>('POST', PATH, {
+    const { body } = await client.request<Tester>('POST', TESTERS, {
       body: { email, ...options.name !== undefined && { name: options.name } }, key: options.key
     })
     if (options.json === true) terminal.json(body)
@@ -46,12 +44,13 @@ const readVerbs = (testers: Command, bind: Bind): void => {
   const list = testers.command('list')
     .description('Lists testers with their ghost state.')
     .option('--ghost-state <state>', 'only this state')
+    .option('--email <address>', 'only this exact address')
     .addOption(jsonOption())
-  bind(list, async ({ client, terminal }, options: Json & { ghostState?: string }) => {
+  bind(list, async ({ client, terminal }, options: Json & { ghostState?: string, email?: string }) => {
     const rows: string[][] = []
-    for await (const tester of client.pages<Tester>(PATH, { ghost_state: options.ghostState })) {
+    for await (const tester of client.pages<Tester>(TESTERS, { ghost_state: options.ghostState, email: options.email })) {
       if (options.json === true) terminal.json(tester)
-      else rows.push([tester.tester_id, tester.ghost_state ?? '-', tester.email])
+      else rows.push([tester.tester_id, tester.ghost_state ?? '-', tester.email ?? '(erased)'])
     }
     if (options.json !== true) terminal.table(['TESTER', 'GHOST STATE', 'E-MAIL'], rows)
     return 'done'
@@ -60,7 +59,7 @@ const readVerbs = (testers: Command, bind: Bind): void => {
   const show = testers.command('show').argument('<tester>')
     .description('Shows one tester with the evidence of the ghost state and the timeline.')
   bind(show, async ({ client, terminal }, tester: string) => {
-    const { body } = await client.request<Tester>('GET', `${PATH}/${encodeURIComponent(tester)}`)
+    const { body } = await client.request<Tester>('GET', `${TESTERS}/${encodeURIComponent(tester)}`)
     terminal.line(JSON.stringify(body, undefined, 2))
     return 'done'
   })
@@ -71,7 +70,7 @@ const resendVerb = (testers: Command, bind: Bind): void => {
     .description('Mails the unused link again. A used link is refused (token_used): reset the ghost instead.')
     .addOption(keyOption()).addOption(jsonOption())
   bind(resend, async ({ client, terminal }, tester: string, options: Repeatable) => {
-    const { body } = await client.request<Record<string, unknown>>('POST', `${PATH}/${encodeURIComponent(tester)}/resend`, { body: {}, key: options.key })
+    const { body } = await client.request<Record<string, unknown>>('POST', `${TESTERS}/${encodeURIComponent(tester)}/resend`, { body: {}, key: options.key })
     if (options.json === true) terminal.json(body)
     else terminal.line(`sent again: tester ${tester}`)
     return 'done'
@@ -85,7 +84,7 @@ const resetVerb = (testers: Command, bind: Bind): void => {
     .option('--evaluated-at-position <position>', 'refuse (verdict_stale) if the account moved since this verdict')
     .addOption(keyOption()).addOption(jsonOption())
   bind(reset, async ({ client, terminal }, tester: string, options: ResetOptions) => {
-    const { body } = await client.request<ResetAnswer>('POST', `${PATH}/${encodeURIComponent(tester)}/ghost-reset`, {
+    const { body } = await client.request<ResetAnswer>('POST', `${TESTERS}/${encodeURIComponent(tester)}/ghost-reset`, {
       key: options.key,
       body: {
         reason: options.reason,
