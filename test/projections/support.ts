@@ -49,7 +49,10 @@ export const engine = async (
     settings: { takeover: 300, standby: 20, scan: 50, ...options.settings }
   })
   let closed: Promise<void> | undefined
-  const close = () => closed ??= running.close()
+  const close = (): Promise<void> => {
+    closed ??= running.close()
+    return closed
+  }
   t.teardown(close)
   return { ...running, close, alarms, batches, warnings }
 }

@@ -1,0 +1,78 @@
+// Intents and their outcomes: which facts announce something that has to end, and which facts end it (invariant I8).
+import type { ChanceryEvent, EventType } from './catalogue.ts'
+
+type DataOf<T extends EventType> = Extract<ChanceryEvent, { type: T }>['data']
+/** What tells one intent from another of its kind; undefined if this fact does not count. */
+type IdOf<T extends EventType> = (data: DataOf<T>) => string | undefined
+type Followers = { readonly [T in EventType]?: IdOf<T> }
+
+interface Intent<T extends EventType> {
+  id: IdOf<T>
+  /** Any of them ends it. Without one it is listed as open. */
+  outcomes: Followers
+  /** Facts on the way: it stays open. */
+  steps?: Followers
+}
+
+/** The list. A new intent is one entry here, and a higher version of the read model `audit`. */
+export const intents: { readonly [T in EventType]?: Intent<T> } = {
+  'mail.requested': {
+    id: ({ mailId }) => mailId,
+    steps: { 'mail.attempted': ({ mailId }) => mailId },
+    outcomes: { 'mail.sent': ({ mailId }) => mailId, 'mail.failed': ({ mailId, final }) => final ? mailId : undefined }
+  },
+  'console.beta.ghost_reset.initiated': {
+    id: ({ resetId }) => resetId,
+    steps: { 'account.ghost_reset': ({ resetId }) => resetId },
+    outcomes: {
+      'console.beta.ghost_reset.completed': ({ resetId }) => resetId,
+      'console.beta.ghost_reset.refused': ({ resetId }) => resetId
+    }
+  },
+  'user.enrolment.challenge_used': {
+    id: ({ challengeId }) => challengeId,
+    outcomes: {
+      'user.passkey_registered': ({ challengeId }) => challengeId,
+      'user.enrolment.verification_failed': ({ challengeId }) => challengeId
+    }
+  },
+  // A reservation announces the aggregate that it names (decision 6).
+  'tester_email.reserved': {
+    id: ({ testerId }) => testerId,
+    outcomes: { 'tester.invited': ({ testerId }) => testerId, 'tester.imported': ({ testerId }) => testerId }
+  },
+  'email.claimed': {
+    id: ({ userId }) => userId,
+    outcomes: {
+      'user.created': ({ userId }) => userId, 'user.imported': ({ userId }) => userId, 'email.released': ({ userId }) => userId
+    }
+  },
+  // Decided in the roster, carried out in the principal's stream; struck from the roster later, it is the other way round.
+  'superadmin.token_withdrawn': {
+    id: ({ tokenId }) => tokenId,
+    outcomes: { 'principal.token_revoked': ({ tokenId }) => tokenId }
+  }
+}
+
+/** What one fact means for intents. */
+export interface IntentMove { intent: EventType, id: string, move: 'opens' | 'steps' | 'settles' }
+
+type Move = (data: never) => IntentMove | undefined
+
+const moves = new Map<string, Move[]>()
+const add = (type: string, intent: EventType, move: IntentMove['move'], idOf: (data: never) => string | undefined): void => {
+  const known = moves.get(type) ?? []
+  moves.set(type, [...known, (data) => {
+    const id = idOf(data)
+    return id === undefined ? undefined : { intent, id, move }
+  }])
+}
+for (const [type, intent] of Object.entries(intents) as Array<[EventType, Intent<EventType>]>) {
+  add(type, type, 'opens', intent.id)
+  for (const [step, id] of Object.entries(intent.steps ?? {})) add(step, type, 'steps', id)
+  for (const [outcome, id] of Object.entries(intent.outcomes)) add(outcome, type, 'settles', id)
+}
+
+/** The intents that a fact opens, brings a step further or settles. */
+export const intentMovesOf = ({ type, data }: ChanceryEvent): IntentMove[] =>
+  (moves.get(type) ?? []).map((move) => move(data as never)).filter((move) => move !== undefined)
