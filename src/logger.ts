@@ -18,11 +18,19 @@ export const logFile = (dataDir: string, name: string): string => {
 
 /** @param terminal stderr, if a person reads it */
 export const createLogger = (config: Pick<Config, 'dataDir' | 'logLevel'>, terminal: NodeJS.WritableStream | undefined): Logger => {
-  const options = { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  const options = { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } }
   if (terminal === undefined) return pino(options, destination(2))
   const file = destination({ dest: logFile(config.dataDir, 'service.log'), mode: 0o600, sync: true })
   const screen = { write: (line: string) => { terminal.write(inShort(line)) } }
   return pino(options, multistream([{ level: config.logLevel === 'silent' ? 'fatal' : config.logLevel, stream: file }, { level: 'warn', stream: screen }]))
+}
+
+/** What a log line says of an error: pg's errors carry their connection along, with its keys. */
+const errorFields = (error: unknown): object => {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { name, message, stack, cause } = error
+  const code = 'code' in error ? { code: error.code } : {}
+  return { type: name, message, ...code, stack, ...(cause !== undefined && { cause: errorFields(cause) }) }
 }
 
 /** One line a person can read: time of day, level, message. */

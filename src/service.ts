@@ -10,6 +10,7 @@ import { loadMasterKey, openKeys } from '../infra/keys/index.ts'
 import { openMailer } from '../infra/mail/index.ts'
 import { connectPostgres } from '../infra/postgres/index.ts'
 import { ghostQueries } from '../infra/postgres/queries/ghosts.ts'
+import { principalQueries } from '../infra/postgres/queries/principals.ts'
 import { testerQueries } from '../infra/postgres/queries/testers.ts'
 import { openProcessLock } from '../infra/process-lock/index.ts'
 import { tokenFileOf } from '../infra/superadmin/token-file.ts'
@@ -22,12 +23,15 @@ import { createAggregates } from './commands/execute.ts'
 import { bootstrapSuperadmin } from './commands/roster/superadmin.ts'
 import type { Config } from './config.ts'
 import { buildApp } from './http/app.ts'
+import { createMetrics } from './http/metrics.ts'
+import { healthRoutes } from './http/routes/health.ts'
 import { enrolPage } from './http/routes/enrol-page.ts'
 import { enrolmentRoutes } from './http/routes/enrolment.ts'
 import { principalRoutes } from './http/routes/principals.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from './ports.ts'
 import { startProjections } from './projections/engine.ts'
+import { principals } from './projections/principals.ts'
 import { testers } from './projections/testers.ts'
 import { tokens } from './projections/tokens.ts'
 import { users } from './projections/users.ts'
@@ -37,6 +41,7 @@ import { mailRules } from './reactors/mail/next-step.ts'
 import { createMailWatch } from './reactors/mail/watch.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
 import { ensureDataDir, openStores } from './stores.ts'
+import { inEventStore, inFolder, inPostgres } from './unreachable.ts'
 
 export interface Service {
   /** Where it listens. */
@@ -70,13 +75,17 @@ const clock: Clock = { now: () => new Date() }
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
   const { dataDir, namespace, publicUrl, roles } = config
   await ensureFreePort(config.http)
-  ensureDataDir(dataDir)
+  try {
+    ensureDataDir(dataDir)
+  } catch (error) {
+    throw inFolder(error, dataDir)
+  }
   const stores = await openStores(config, releasers, (level, sentence) => { logger[level](sentence) })
 
   // What knows persons: keys before the log, since every event may need them.
   const postgres = await connectPostgres({
     url: stores.postgresUrl, namespace, onError: (error) => { logger.warn({ err: error }, 'a connection to Postgres was lost') }
-  })
+  }).catch((error: unknown) => { throw inPostgres(error, stores.postgresUrl) })
   releasers.add('the connections to Postgres', () => postgres.close())
   const { pool, database, schemas } = postgres
   const masterKey = loadMasterKey({ file: config.masterKeyFile ?? join(dataDir, 'master.key'), setting: config.masterKey, create: config.masterKeyFile === undefined })
@@ -91,14 +100,16 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     url: stores.postgresUrl, schema: schemas.readModels, mode: config.apiProcesses, onChange: (change, error) => { logger.warn({ err: error }, `the process lock was ${change}`) }
   })
   releasers.add('the process lock', () => lock.close())
-  const events = fenced(withFailpoint(log, config.failpoint), lock)
+  const metrics = createMetrics(() => projections.operations.list())
+  const events = metrics.observed(fenced(withFailpoint(log, config.failpoint), lock))
   const aggregates = createAggregates(events, ids)
   const access = createAccess({ aggregates, events, lock, clock, ids, onUnnoted: (error) => { logger.warn({ err: error }, 'a refusal could not be entered') } })
   const tokenFile = tokenFileOf(dataDir)
   const firstToken = await bootstrapSuperadmin({ aggregates, ids, clock, tokenFile })
+    .catch((error: unknown) => { throw inEventStore(error, stores.eventStoreUrl) })
 
   // What follows the log.
-  const projections = await startProjections({ database, log: events, projectors: [testers, users, tokens], logger, projecting: roles.has('projector') })
+  const projections = await startProjections({ database, log: events, projectors: [testers, users, tokens, principals], logger, projecting: roles.has('projector') })
   releasers.add('the projections', () => projections.close())
   const { positions } = projections
   const mail = createMailWatch(aggregates)
@@ -121,9 +132,13 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   const accounts = config.accounts === undefined ? accountsInProcess(accountsDeps) : accountsOverHttp(config.accounts)
   const testerDeps = { aggregates, ids, keys, clock, vault, accounts, mail, testers: testerQueries(database), linkTtlMs: config.linkTtlMs }
   const ceremonies = openCeremonies({ publicUrl })
+  const health = healthRoutes({
+    stores: { event_store: () => log.ping(), postgres: () => database.query('select 1') }, projections: () => projections.operations.list(), metrics
+  })
   const { tls, trustedProxies } = config.http
   const app = await buildApp({
     access,
+    metrics,
     keys,
     ids,
     clock,
@@ -132,8 +147,8 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     trustedProxies,
     ...tls !== undefined && { tls: { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') } },
     routes: roles.has('api')
-      ? [principalRoutes({ aggregates, ids, vault }), enrolPage(), enrolmentRoutes({ aggregates, keys, ids, vault, ceremonies })]
-      : []
+      ? [health, principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }), enrolPage(), enrolmentRoutes({ aggregates, keys, ids, vault, ceremonies })]
+      : [health]
   })
   releasers.add('the HTTP server', () => app.close())
   const url = await listenOn(app, config.http)

@@ -1,5 +1,5 @@
 // The servers below: those of the settings, or local ones in the data folder.
-import { chmodSync, mkdirSync } from 'node:fs'
+import { accessSync, chmodSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { lockFolder } from '../infra/local/children/folder-lock.ts'
 import { supervise, type SuperviseOptions } from '../infra/local/children/supervise.ts'
@@ -15,6 +15,7 @@ export interface Stores { eventStoreUrl: string, postgresUrl: string }
 export const ensureDataDir = (dataDir: string): void => {
   const mode = process.getuid?.() === 0 ? 0o711 : 0o700
   if (mkdirSync(dataDir, { recursive: true, mode }) !== undefined) chmodSync(dataDir, mode)
+  accessSync(dataDir, constants.W_OK | constants.X_OK)
 }
 
 /** Starts what is not configured, both at once; a local store takes the folder's lock first. Throws StartError. */

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -92,6 +92,7 @@ const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /** Starts `src/main.ts` without waiting for it to be ready: for starts that must fail. */
 export const launchService = async (t: Context, options: ServiceOptions & { uid?: number, cwd?: string } = {}) => {
   const around = await surroundings(t, options)
+  if (options.uid !== undefined) chownSync(around.dataDir, options.uid, options.uid)
   const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }
   const child: ChildProcess = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), entry], {
     ...identity, cwd: options.cwd ?? around.dataDir, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin', HOME: around.dataDir, TMPDIR: tmpdir(), ...around.env }
