@@ -1,0 +1,158 @@
+// The state table of the ghost as data: link × account × credential × clock, against the pure rule, the SQL query and the deed.
+import t from 'tap'
+import { ghostReset } from '../../../src/commands/testers/ghost-reset.ts'
+import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
+import { Refusal } from '../../../src/domain/codes.ts'
+import { enrolmentOf, judge } from '../../../src/domain/user/verdict.ts'
+import { userAggregate } from '../../../src/domain/user/user.ts'
+import { facts, GRACE, ghostGround, type TestTester } from '../../support/ghosts.ts'
+
+const MINUTE = 60_000
+const opening = new Date('2026-03-01T12:00:00.000Z')
+const after = (ms: number) => new Date(opening.getTime() + ms)
+
+/** What happened to the account, and how long after the opening the last event of the ceremony was. */
+const accounts: Record<string, { facts: (tester: TestTester) => ChanceryEvent[], lastAt: number, row: boolean, credential: boolean }> = {
+  'no account': { facts: () => [], lastAt: 0, row: false, credential: false },
+  'an account made with the first options': {
+    facts: (who) => [facts.created(who, after(MINUTE)), facts.optionsIssued(who, after(MINUTE))], lastAt: MINUTE, row: true, credential: false
+  },
+  'options asked for again': {
+    facts: (who) => [facts.created(who, after(MINUTE)), facts.optionsIssued(who, after(MINUTE)), facts.optionsIssued(who, after(2 * MINUTE))],
+    lastAt: 2 * MINUTE, row: true, credential: false
+  },
+  'a failed verification': {
+    facts: (who) => [facts.created(who, after(MINUTE)), facts.optionsIssued(who, after(MINUTE)), facts.verificationFailed(who, after(90_000))],
+    lastAt: 90_000, row: true, credential: false
+  },
+  'options without an account': { facts: (who) => [facts.optionsIssued(who, after(MINUTE))], lastAt: MINUTE, row: false, credential: false },
+  'an account older than its link': { facts: (who) => [facts.created(who, after(-MINUTE))], lastAt: 0, row: true, credential: false },
+  'an account with a passkey': {
+    facts: (who) => [facts.created(who, after(MINUTE)), facts.optionsIssued(who, after(MINUTE)), facts.passkey(who, after(MINUTE))],
+    lastAt: MINUTE, row: true, credential: true
+  }
+}
+
+/** Since the last event of the ceremony. */
+const clocks: Record<string, number> = { '0.000': 0, '4:59.999': GRACE - 1, '5:00.000': GRACE, '5:00.001': GRACE + 1, 'a day': 1440 * MINUTE }
+
+const expected = (row: boolean, credential: boolean, since: number): string => {
+  if (credential) return 'healthy'
+  if (since < GRACE) return 'mid_enrollment'
+  return row ? 'ghost_empty_shell' : 'ghost_no_users_row'
+}
+
+t.test('the state table', async (t) => {
+  const ground = await ghostGround(t)
+  const { deps, clock, caughtUp, context, typesOf } = ground
+
+  for (const [account, { facts: make, lastAt, row, credential }] of Object.entries(accounts)) {
+    for (const [reading, since] of Object.entries(clocks)) {
+      await t.test(`${account}, ${reading} after`, async (t) => {
+        clock.at = new Date(opening.getTime() - MINUTE)
+        const who = await ground.invited()
+        await ground.state(who.tester, [facts.opened(who, opening)])
+        const made = make(who)
+        if (made.length > 0) await ground.state(who.user, made)
+        await caughtUp()
+        clock.at = after(lastAt + since)
+        const state = expected(row, credential, since)
+        const becomesGhostAt = after(lastAt + GRACE).toISOString()
+
+        const { state: user } = await deps.aggregates.current(userAggregate, who.userId)
+        if (user.status === 'reset') throw new Error('not yet')
+        const pure = judge(enrolmentOf(user, opening.toISOString()), clock.now(), GRACE)
+        const [shown] = await deps.accounts.ghostCheck([{ testerId: who.testerId, userId: who.userId, linkOpenedAt: opening.toISOString() }])
+        t.equal(pure.state, state, 'the pure rule')
+        t.equal(shown?.state, state, 'the query')
+        t.equal(shown?.rule, pure.rule, 'name the same rule')
+        t.strictSame(shown?.evidence.map(({ revision, type, occurredAt }) => ({ revision: BigInt(revision), type, at: occurredAt })), pure.evidence, 'on the same evidence')
+        t.equal(shown?.thresholdMs, GRACE)
+        t.equal(shown?.becomesGhostAt, state === 'mid_enrollment' ? becomesGhostAt : undefined)
+        t.equal(pure.state === 'mid_enrollment' ? pure.becomesGhostAt : undefined, shown?.becomesGhostAt)
+        t.equal(shown?.accountPosition, (await ground.streamOf(who.user)).at(-1)?.position ?? 0n)
+
+        const before = await typesOf(who.user)
+        if (state.startsWith('ghost')) {
+          const reset = await ghostReset(deps, { testerId: who.testerId }, context())
+          t.equal(reset.state, state)
+          t.strictSame(await typesOf(who.user), [...before, 'account.ghost_reset'])
+        } else {
+          await t.rejects(ghostReset(deps, { testerId: who.testerId }, context()), {
+            code: state === 'healthy' ? 'account_healthy' : 'mid_enrollment', ...(state === 'mid_enrollment' && { fields: { becomes_ghost_at: becomesGhostAt } })
+          })
+          t.strictSame(await typesOf(who.user), before, 'nothing was deleted')
+          t.notOk((await typesOf(who.tester)).includes('console.beta.ghost_reset.initiated'), 'and nothing was begun')
+        }
+      })
+    }
+  }
+})
+
+t.test('a link that was never used has no ghost, whatever the clock says', async (t) => {
+  const ground = await ghostGround(t)
+  for (const since of [0, GRACE, 48 * 60 * MINUTE]) {
+    const who = await ground.invited()
+    ground.clock.at = new Date(ground.clock.at.getTime() + since)
+    await t.rejects(ghostReset(ground.deps, { testerId: who.testerId }, ground.context()), { code: 'link_not_used' })
+    t.strictSame(await ground.typesOf(who.user), [])
+  }
+  await t.rejects(ghostReset(ground.deps, { testerId: ground.ids.next() }, ground.context()), { code: 'subject_not_found' })
+})
+
+t.test('a link minted less than 60.000 s ago is used again', async (t) => {
+  const ground = await ghostGround(t)
+  const { deps, clock, context, typesOf } = ground
+  const aGhost = async () => {
+    const who = await ground.invited()
+    await ground.state(who.tester, [facts.opened(who, clock.at)])
+    clock.at = new Date(clock.at.getTime() + GRACE)
+    await ground.caughtUp()
+    return who
+  }
+  const later = (ms: number) => { clock.at = new Date(clock.at.getTime() + ms) }
+
+  await t.test('by a second reset after 59.999 s', async (t) => {
+    const who = await aGhost()
+    const first = await ghostReset(deps, { testerId: who.testerId }, context())
+    const facts = await typesOf(who.tester)
+    later(59_999)
+    t.strictSame(await ghostReset(deps, { testerId: who.testerId }, context()), first)
+    t.strictSame(await typesOf(who.tester), facts, 'nothing more was recorded')
+  })
+  await t.test('not after 60.000 s: then it is a link that was not used', async (t) => {
+    const who = await aGhost()
+    await ghostReset(deps, { testerId: who.testerId }, context())
+    later(60_000)
+    await t.rejects(ghostReset(deps, { testerId: who.testerId }, context()), { code: 'link_not_used' })
+  })
+  await t.test('not once it was used', async (t) => {
+    const who = await aGhost()
+    const { freshTokenId: tokenId, freshUserId: userId } = await ghostReset(deps, { testerId: who.testerId }, context())
+    await ground.state(who.tester, [facts.opened({ ...who, tokenId, userId }, clock.at)])
+    await ground.caughtUp()
+    const refused = await ghostReset(deps, { testerId: who.testerId }, context()).catch((error: unknown) => error)
+    t.ok(refused instanceof Refusal)
+    t.equal((refused as Refusal).code, 'mid_enrollment')
+  })
+  for (const [age, again] of [[59_999, true], [60_000, false]] as const) {
+    await t.test(`minted ${age} ms before the old link is replaced: ${again ? 'used again' : 'another is minted'}`, async (t) => {
+      // An unused link beside the used one: as an older version, or a reset under way elsewhere, may have left it.
+      const now = clock.at
+      clock.at = new Date(now.getTime() - age)
+      const who = await ground.invited()
+      clock.at = now
+      const used = { ...who, tokenId: ground.ids.next(), userId: ground.ids.next() }
+      const { testerId, tokenId, userId } = used
+      const opened = new Date(now.getTime() - GRACE)
+      await ground.state(who.tester, [
+        { type: 'walkthrough_token.minted', data: { testerId, tokenId, userId, mintedAt: opened.toISOString(), expiresAt: new Date(opened.getTime() + 86_400_000).toISOString() } },
+        facts.opened(used, opened)
+      ])
+      await ground.caughtUp()
+      const reset = await ghostReset(deps, { testerId: who.testerId }, context())
+      t.equal(reset.freshTokenId === who.tokenId, again)
+      t.equal((await typesOf(who.tester)).filter((type) => type === 'walkthrough_token.minted').length, again ? 2 : 3)
+    })
+  }
+})
