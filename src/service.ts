@@ -2,35 +2,31 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { accountsOverHttp } from '../infra/accounts/http.ts'
 import { openLog } from '../infra/eventstore/index.ts'
 import { withFailpoint } from '../infra/failpoints.ts'
 import { uuidIds as ids } from '../infra/ids.ts'
 import { loadMasterKey, openKeys } from '../infra/keys/index.ts'
 import { openMailer } from '../infra/mail/index.ts'
 import { connectPostgres } from '../infra/postgres/index.ts'
-import { ghostQueries } from '../infra/postgres/queries/ghosts.ts'
 import { principalQueries } from '../infra/postgres/queries/principals.ts'
-import { testerQueries } from '../infra/postgres/queries/testers.ts'
 import { openProcessLock } from '../infra/process-lock/index.ts'
 import { tokenFileOf } from '../infra/superadmin/token-file.ts'
 import { openVault } from '../infra/vault/index.ts'
-import { openCeremonies } from '../infra/webauthn/index.ts'
 import { createAccess } from './commands/access/authorise.ts'
 import { fenced } from './commands/access/fence.ts'
-import { accountsInProcess } from './commands/accounts/gateway.ts'
 import { createAggregates } from './commands/execute.ts'
 import { bootstrapSuperadmin } from './commands/roster/superadmin.ts'
 import type { Config } from './config.ts'
 import { buildApp } from './http/app.ts'
 import { createMetrics } from './http/metrics.ts'
+import { createMetrics } from './http/metrics.ts'
 import { healthRoutes } from './http/routes/health.ts'
-import { enrolPage } from './http/routes/enrol-page.ts'
-import { enrolmentRoutes } from './http/routes/enrolment.ts'
-import { principalRoutes } from './http/routes/principals.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from './ports.ts'
+import { audit } from './projections/audit.ts'
 import { startProjections } from './projections/engine.ts'
+import { audit } from './projections/audit.ts'
+import { principals } from './projections/principals.ts'
 import { principals } from './projections/principals.ts'
 import { testers } from './projections/testers.ts'
 import { tokens } from './projections/tokens.ts'
@@ -40,6 +36,7 @@ import { mailReactor } from './reactors/mail/mail.ts'
 import { mailRules } from './reactors/mail/next-step.ts'
 import { createMailWatch } from './reactors/mail/watch.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
+import { routesOf } from './routes.ts'
 import { ensureDataDir, openStores } from './stores.ts'
 import { inEventStore, inFolder, inPostgres } from './unreachable.ts'
 
@@ -71,6 +68,7 @@ export const openService = async (config: Config, options: ServiceOptions): Prom
 }
 
 const clock: Clock = { now: () => new Date() }
+const projectors = [testers, users, tokens, principals, audit]
 
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
   const { dataDir, namespace, publicUrl, roles } = config
@@ -109,9 +107,8 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     .catch((error: unknown) => { throw inEventStore(error, stores.eventStoreUrl) })
 
   // What follows the log.
-  const projections = await startProjections({ database, log: events, projectors: [testers, users, tokens, principals], logger, projecting: roles.has('projector') })
+  const projections = await startProjections({ database, log: events, projectors: [testers, users, tokens, principals, audit], logger, projecting: roles.has('projector') })
   releasers.add('the projections', () => projections.close())
-  const { positions } = projections
   const mail = createMailWatch(aggregates)
   if (roles.has('reactor')) {
     const mailer = openMailer({ smtpUrl: config.smtpUrl, outbox: join(dataDir, 'outbox'), from: config.mailFrom })
@@ -128,29 +125,20 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   }
 
   // The door.
-  const accountsDeps = { aggregates, ids, clock, ghosts: ghostQueries(database), positions, graceMs: config.ghostGraceMs }
-  const accounts = config.accounts === undefined ? accountsInProcess(accountsDeps) : accountsOverHttp(config.accounts)
-  const testerDeps = { aggregates, ids, keys, clock, vault, accounts, mail, testers: testerQueries(database), linkTtlMs: config.linkTtlMs }
-  const ceremonies = openCeremonies({ publicUrl })
-  const health = healthRoutes({
-    stores: { event_store: () => log.ping(), postgres: () => database.query('select 1') }, projections: () => projections.operations.list(), metrics
-  })
   const { tls, trustedProxies } = config.http
   const app = await buildApp({
     access,
-    metrics,
     keys,
     ids,
     clock,
-    positions,
+    positions: projections.positions,
     logger,
+    metrics,
     trustedProxies,
     ...tls !== undefined && { tls: { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') } },
-    routes: roles.has('api')
-      ? [health, principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }), enrolPage(), enrolmentRoutes({ aggregates, keys, ids, vault, ceremonies })]
-      : [health]
+    routes: routesOf({ config, aggregates, clock, events, ids, keys, mail, metrics, postgres, projections, vault })
   })
   releasers.add('the HTTP server', () => app.close())
   const url = await listenOn(app, config.http)
-  return { url, firstToken, testerDeps }
+  return { url, firstToken }
 }
