@@ -1,4 +1,4 @@
-// Looks at the header as it came over the wire: doubled headers and too many of them are refused before they are used.
+// Looks at the request line and header as they came over the wire: NUL, doubled headers and too many are refused.
 import fp from 'fastify-plugin'
 import { refuse } from '../../domain/codes.ts'
 
@@ -9,6 +9,7 @@ const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length
 
 export default fp(async (app) => {
   app.addHook('onRequest', async (request) => {
+    if (request.url.includes('%00')) refuse('invalid_request', 'The path or the query holds a NUL character.')
     const raw = request.raw.rawHeaders ?? []
     if (raw.length > 2 * MAX_HEADERS) refuse('header_fields_too_large', `The request has more than ${MAX_HEADERS} headers.`)
     const seen = new Set<string>()
