@@ -1,7 +1,7 @@
 // Where the command line prints: tables and lines for people, JSON for pipes, a bar only on a terminal.
 import type { Readable, Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
-import { progress } from '@clack/prompts'
+import { drawBar, type Bar } from './bar.ts'
 
 /** What a run of the command line is given from outside, so that tests run it in process. */
 export interface Surroundings {
@@ -11,12 +11,6 @@ export interface Surroundings {
   stderr: Writable & { isTTY?: boolean }
   /** Aborted by Ctrl-C: a long run stops after the step it is in. */
   signal: AbortSignal
-}
-
-export interface Bar {
-  /** @param done work done so far, of `total`; both in whatever unit the work counts */
-  at (done: number, total: number, message: string): void
-  stop (message: string): void
 }
 
 export interface Terminal {
@@ -39,7 +33,12 @@ export const printable = (text: string): string =>
   stripVTControlCharacters(text).replace(/[\p{Cc}\p{Bidi_Control}]/gu, ' ')
 
 export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
-  const line = (text = '') => { stdout.write(`${text}\n`) }
+  /** Lines that wait for a drawn bar to end: both on one screen would write over each other. */
+  let held: string[] | undefined
+  const line = (text = '') => {
+    if (held === undefined) stdout.write(`${text}\n`)
+    else held.push(text)
+  }
   const note = (text: string) => { stderr.write(`${text}\n`) }
   const table: Terminal['table'] = (columns, rows) => {
     const cells = [columns, ...rows].map((row) => row.map(printable))
@@ -59,23 +58,19 @@ export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
       table(columns, rows)
     },
     note,
-    bar: (title) => stderr.isTTY === true ? drawn(title, stderr) : { at: () => {}, stop: note }
-  }
-}
-
-/** Steps of the drawn bar: enough to see it move, whatever the work counts. */
-const STEPS = 100
-
-const drawn = (title: string, output: Writable): Bar => {
-  const bar = progress({ style: 'heavy', max: STEPS, size: 40, output })
-  bar.start(title)
-  let shown = 0
-  return {
-    at: (done, total, message) => {
-      const step = total === 0 ? STEPS : Math.min(STEPS, Math.floor(done / total * STEPS))
-      bar.advance(Math.max(0, step - shown), `${title}: ${message}`)
-      shown = Math.max(shown, step)
-    },
-    stop: (message) => { bar.stop(message) }
+    bar: (title) => {
+      if (stderr.isTTY !== true) return { at: () => {}, stop: note }
+      if (stdout.isTTY === true) held = []
+      const bar = drawBar(title, stderr)
+      return {
+        at: (done, total, message) => { bar.at(done, total, message) },
+        stop: (message) => {
+          bar.stop(message)
+          const lines = held ?? []
+          held = undefined
+          for (const text of lines) line(text)
+        }
+      }
+    }
   }
 }

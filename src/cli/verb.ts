@@ -24,7 +24,8 @@ export type Family = (program: Command, bind: Bind) => void
 
 export const jsonOption = () => new Option('--json', 'one JSON value a line, for pipes')
 
-export const reasonOption = () => new Option('--reason <text>', 'why; sealed in the log').makeOptionMandatory()
+/** Asked for at a terminal if it is left out; see `reasonFor`. */
+export const reasonOption = () => new Option('--reason <text>', 'why; kept sealed in the log')
 
 export const ticketOption = () => new Option('--ticket <id>', 'ticket that asked for it; kept in clear')
 

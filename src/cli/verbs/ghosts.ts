@@ -1,5 +1,6 @@
 // `chancery ghosts …`: the testers who are stuck, and resetting many of them one after the other.
 import { InvalidArgumentError } from 'commander'
+import { reasonFor, sure } from '../ask.ts'
 import type { Client } from '../client.ts'
 import { Failure, ProblemFailure, type Exit } from '../failures.ts'
 import type { Terminal } from '../terminal.ts'
@@ -26,14 +27,18 @@ export const ghostVerbs: Family = (program, bind) => {
       'Interrupted, it is simply run again. Exit code 5 if one was refused or is left.')
     .requiredOption('--limit <n>', 'at most this many', count)
     .option('--dry-run', 'only say which')
-    .addOption(reasonOption().makeOptionMandatory(false)).addOption(ticketOption()).addOption(jsonOption())
+    .addOption(reasonOption()).addOption(ticketOption()).addOption(jsonOption())
   bind(sweep, async (tools, options: SweepOptions) => {
-    const { reason } = options
-    if (options.dryRun !== true && reason === undefined) throw new Failure('usage', 'A sweep needs --reason "…", or --dry-run to see what it would do.')
-    const found = await first(options.limit, begun(tools.client), ghostsOf(tools.client))
-    if (reason !== undefined && options.dryRun !== true) return resetAll(tools, found, { ...options, reason })
-    print(tools.terminal, found, options)
-    return 'done'
+    const { client, terminal, surroundings } = tools
+    const found = () => first(options.limit, begun(client), ghostsOf(client))
+    if (options.dryRun === true) {
+      print(terminal, await found(), options)
+      return 'done'
+    }
+    const reason = await reasonFor(options.reason, 'a sweep', surroundings)
+    const ghosts = await found()
+    if (ghosts.length > 0 && !await sure(`Reset ${ghosts.length} ghosts?`, surroundings)) throw new Failure('refused', 'Stopped; nothing was reset.')
+    return resetAll(tools, ghosts, { ...options, reason })
   })
 }
 

@@ -1,5 +1,6 @@
 // `chancery testers …`: invite, look, send the link again, and reset one ghost.
 import type { Command } from 'commander'
+import { reasonFor } from '../ask.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json } from '../verb.ts'
 
 export const TESTERS = '/api/v1/console/beta/testers'
@@ -15,7 +16,7 @@ export interface Tester {
 export interface ResetAnswer { tester_id: string, reset_id: string, state: string, mail: string }
 
 interface Repeatable extends Json { key?: string }
-interface ResetOptions extends Repeatable { reason: string, reasonCode?: string, ticket?: string, evaluatedAtPosition?: string }
+interface ResetOptions extends Repeatable { reason?: string, reasonCode?: string, ticket?: string, evaluatedAtPosition?: string }
 
 export const testerVerbs: Family = (program, bind) => {
   const testers = program.command('testers').description('Beta testers: invite, look, send the link again, reset a ghost.')
@@ -83,11 +84,12 @@ const resetVerb = (testers: Command, bind: Bind): void => {
     .addOption(reasonOption()).option('--reason-code <word>', 'kept in clear').addOption(ticketOption())
     .option('--evaluated-at-position <position>', 'refuse (verdict_stale) if the account moved since this verdict')
     .addOption(keyOption()).addOption(jsonOption())
-  bind(reset, async ({ client, terminal }, tester: string, options: ResetOptions) => {
+  bind(reset, async ({ client, terminal, surroundings }, tester: string, options: ResetOptions) => {
+    const reason = await reasonFor(options.reason, 'a ghost reset', surroundings)
     const { body } = await client.request<ResetAnswer>('POST', `${TESTERS}/${encodeURIComponent(tester)}/ghost-reset`, {
       key: options.key,
       body: {
-        reason: options.reason,
+        reason,
         ...options.reasonCode !== undefined && { reason_code: options.reasonCode },
         ...options.ticket !== undefined && { ticket: options.ticket },
         ...options.evaluatedAtPosition !== undefined && { evaluated_at_position: options.evaluatedAtPosition }
