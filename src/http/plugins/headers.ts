@@ -9,7 +9,7 @@ const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length
 
 export default fp(async (app) => {
   app.addHook('onRequest', async (request) => {
-    if (request.url.includes('%00')) refuse('invalid_request', 'The path or the query holds a NUL character.')
+    if (request.url.includes('%') && !wellEncoded(request.url)) refuse('invalid_request', 'The path or the query holds a NUL character or is not UTF-8.')
     const raw = request.raw.rawHeaders ?? []
     if (raw.length > 2 * MAX_HEADERS) refuse('header_fields_too_large', `The request has more than ${MAX_HEADERS} headers.`)
     const seen = new Set<string>()
@@ -20,3 +20,12 @@ export default fp(async (app) => {
     }
   })
 })
+
+/** Percent-encoding that is no UTF-8 would be read as replacement characters further on. */
+const wellEncoded = (url: string): boolean => {
+  try {
+    return !decodeURIComponent(url).includes('\0')
+  } catch {
+    return false
+  }
+}
