@@ -2,7 +2,7 @@
 import { Refusal, refuse } from '../../domain/codes.ts'
 import { Clear } from '../../domain/personal.ts'
 import { CHALLENGE_LIFE_MS, issueChallenge, mayEnrol } from '../../domain/user/enrolment.ts'
-import { unknownLink } from '../../domain/user/enrolment-link.ts'
+import { refuseDuringReset, unknownLink } from '../../domain/user/enrolment-link.ts'
 import { userAggregate } from '../../domain/user/user.ts'
 import type { ExpectedRevision } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
@@ -27,6 +27,7 @@ export const issueOptions = async (deps: EnrolmentDeps, link: Link, context: Com
   const { aggregates, ids, keys, ceremonies } = deps
   const { testerId, userId } = link
   const { tester } = await openedLink(deps, link, context.at)
+  refuseDuringReset(tester, link.tokenId)
   const address = await addressOf(deps, tester) ?? unknownLink()
   const { addressHash } = tester
   const claimant: Claimant = { userId, testerId, addressHash, email: (id) => new Clear(address, `user-${id}`) }

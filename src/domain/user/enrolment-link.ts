@@ -1,7 +1,7 @@
 // What a walkthrough link is good for at a moment, and its opening: the console's half of an enrolment.
 import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
-import type { Tester, WalkthroughToken } from '../tester/tester.ts'
+import { openReset, type Tester, type WalkthroughToken } from '../tester/tester.ts'
 
 /** A link that may be opened or was opened, and has neither expired nor been replaced. */
 export type LiveToken = Exclude<WalkthroughToken, { status: 'revoked' }> & { expiresAt: string }
@@ -28,6 +28,7 @@ export const liveToken = (tester: Tester, tokenId: string, at: Date): LiveToken 
 export const openLink = (tester: Tester, command: { testerId: string, tokenId: string, at: Date }): Array<EventOf<'tester'>> => {
   const { testerId, tokenId, at } = command
   const { status, userId } = liveToken(tester, tokenId, at)
+  refuseDuringReset(tester, tokenId)
   return status === 'consumed'
     ? []
     : [{ type: 'walkthrough_token.consumed', data: { testerId, tokenId, userId, consumedAt: at.toISOString() } }]
@@ -37,4 +38,9 @@ export const openLink = (tester: Tester, command: { testerId: string, tokenId: s
 export const openedToken = (tester: Tester, tokenId: string, at: Date): LiveToken => {
   const token = liveToken(tester, tokenId, at)
   return token.status === 'consumed' ? token : refuse('link_not_used', 'Open the link first, then set up the passkey.')
+}
+
+/** While a reset runs, its link begins nothing any more; a ceremony that was begun before may still finish, and then wins. */
+export const refuseDuringReset = (tester: Tester, tokenId: string): void => {
+  if (tester.status === 'present' && openReset(tester)?.tokenId === tokenId) supersededLink()
 }
