@@ -5,6 +5,8 @@ export interface Releasers {
   add (name: string, release: () => Promise<unknown> | undefined): void
   /** Runs all of them, last first; one that fails is told and the rest still run. Safe to call twice. */
   run (onError: (name: string, error: unknown) => void): Promise<void>
+  /** True from the first `run` on: what breaks then is meant to. */
+  running (): boolean
 }
 
 export const createReleasers = (): Releasers => {
@@ -21,6 +23,7 @@ export const createReleasers = (): Releasers => {
   }
   return {
     add: (name, release) => { list.push({ name, release }) },
+    running: () => running !== undefined,
     run: (onError) => {
       running ??= run(onError)
       return running

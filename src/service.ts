@@ -8,7 +8,6 @@ import { uuidIds as ids } from '../infra/ids.ts'
 import { loadMasterKey, openKeys } from '../infra/keys/index.ts'
 import { openMailer } from '../infra/mail/index.ts'
 import { connectPostgres } from '../infra/postgres/index.ts'
-import { principalQueries } from '../infra/postgres/queries/principals.ts'
 import { openProcessLock } from '../infra/process-lock/index.ts'
 import { tokenFileOf } from '../infra/superadmin/token-file.ts'
 import { openVault } from '../infra/vault/index.ts'
@@ -19,14 +18,10 @@ import { bootstrapSuperadmin } from './commands/roster/superadmin.ts'
 import type { Config } from './config.ts'
 import { buildApp } from './http/app.ts'
 import { createMetrics } from './http/metrics.ts'
-import { createMetrics } from './http/metrics.ts'
-import { healthRoutes } from './http/routes/health.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from './ports.ts'
 import { audit } from './projections/audit.ts'
 import { startProjections } from './projections/engine.ts'
-import { audit } from './projections/audit.ts'
-import { principals } from './projections/principals.ts'
 import { principals } from './projections/principals.ts'
 import { testers } from './projections/testers.ts'
 import { tokens } from './projections/tokens.ts'
@@ -82,7 +77,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
 
   // What knows persons: keys before the log, since every event may need them.
   const postgres = await connectPostgres({
-    url: stores.postgresUrl, namespace, onError: (error) => { logger.warn({ err: error }, 'a connection to Postgres was lost') }
+    url: stores.postgresUrl, namespace, onError: (error) => { if (!releasers.running()) logger.warn({ err: error }, 'a connection to Postgres was lost') }
   }).catch((error: unknown) => { throw inPostgres(error, stores.postgresUrl) })
   releasers.add('the connections to Postgres', () => postgres.close())
   const { pool, database, schemas } = postgres
@@ -107,7 +102,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     .catch((error: unknown) => { throw inEventStore(error, stores.eventStoreUrl) })
 
   // What follows the log.
-  const projections = await startProjections({ database, log: events, projectors: [testers, users, tokens, principals, audit], logger, projecting: roles.has('projector') })
+  const projections = await startProjections({ database, log: events, projectors, logger, projecting: roles.has('projector') })
   releasers.add('the projections', () => projections.close())
   const mail = createMailWatch(aggregates)
   if (roles.has('reactor')) {

@@ -1,0 +1,80 @@
+// Joins commands and read models to the routes that call them.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { accountsOverHttp } from '../infra/accounts/http.ts'
+import type { Postgres } from '../infra/postgres/index.ts'
+import { auditQueries } from '../infra/postgres/queries/audit.ts'
+import { ghostQueries } from '../infra/postgres/queries/ghosts.ts'
+import { principalQueries } from '../infra/postgres/queries/principals.ts'
+import { testerQueries } from '../infra/postgres/queries/testers.ts'
+import { openCeremonies } from '../infra/webauthn/index.ts'
+import { accountsInProcess } from './commands/accounts/gateway.ts'
+import { importAccount } from './commands/accounts/import.ts'
+import type { CommandContext } from './commands/context.ts'
+import type { Aggregates } from './commands/execute.ts'
+import type { AccountRow } from './commands/testers/import.ts'
+import type { Config } from './config.ts'
+import type { Metrics } from './http/metrics.ts'
+import { auditRoutes } from './http/routes/audit.ts'
+import { enrolPage } from './http/routes/enrol-page.ts'
+import { enrolmentRoutes } from './http/routes/enrolment.ts'
+import { ghostInternalRoutes } from './http/routes/ghost-internal.ts'
+import { healthRoutes } from './http/routes/health.ts'
+import { operationRoutes } from './http/routes/operations.ts'
+import { principalRoutes } from './http/routes/principals.ts'
+import { testerRoutes } from './http/routes/testers.ts'
+import type { Clock, EventStore, Ids, Keys, MailWatch, Vault } from './ports.ts'
+import type { Projections } from './projections/engine.ts'
+
+export interface Parts {
+  config: Config
+  aggregates: Aggregates
+  clock: Clock
+  events: EventStore
+  ids: Ids
+  keys: Keys
+  mail: MailWatch
+  metrics: Metrics
+  postgres: Postgres
+  projections: Projections
+  vault: Vault
+}
+
+/** Every route of this process: health always, the rest where it has the role `api`. */
+export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
+  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, vault } = parts
+  const { positions, operations } = projections
+  const health = healthRoutes({
+    stores: { event_store: () => events.ping(), postgres: () => pool.query('select 1') }, projections: () => operations.list(), metrics
+  })
+  if (!config.roles.has('api')) return [health]
+
+  const index = auditQueries(database)
+  const accountsDeps = { aggregates, ids, clock, ghosts: ghostQueries(database), positions, graceMs: config.ghostGraceMs }
+  const elsewhere = config.accounts
+  const testerDeps = {
+    aggregates,
+    ids,
+    keys,
+    clock,
+    vault,
+    mail,
+    positions,
+    audit: index,
+    log: events,
+    events,
+    testers: testerQueries(database),
+    linkTtlMs: config.linkTtlMs,
+    accounts: elsewhere === undefined ? accountsInProcess(accountsDeps) : accountsOverHttp(elsewhere),
+    ...elsewhere === undefined && { importAccount: (row: AccountRow, context: CommandContext) => importAccount({ aggregates }, row, context) }
+  }
+  return [
+    health,
+    principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }),
+    testerRoutes(testerDeps),
+    ghostInternalRoutes(accountsDeps),
+    auditRoutes({ events, index }),
+    operationRoutes({ operations }),
+    enrolPage(),
+    enrolmentRoutes({ aggregates, keys, ids, vault, ceremonies: openCeremonies({ publicUrl: config.publicUrl }) })
+  ]
+}
