@@ -8,7 +8,7 @@ import { CONNECT_MS, type Link } from './link.ts'
 import { whileAlive, type Patience } from './patience.ts'
 
 /** The repeat may reconnect only briefly: the first attempt has already used up most of the second. */
-const RECONNECT_MS = 250
+export const RECONNECT_MS = 250
 
 export interface Append { stream: string, expected: ExpectedRevision, events: readonly EncodedEvent[] }
 

@@ -9,7 +9,7 @@ import { StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.j
 import { NotReached } from './failures.ts'
 
 /** How long a connected server may take to answer the cheapest of questions before it counts as gone. */
-const PROBE_MS = 250
+export const PROBE_MS = 250
 
 export type Target = ConnectionOptions
 
@@ -19,8 +19,6 @@ export const targetOf = (url: string): Target => parseConnectionString(url)
 const isCluster = ({ dnsDiscover, hosts }: Target): boolean => dnsDiscover || hosts.length > 1
 
 export interface Connection {
-  /** Another node may lead by now: worth asking again when this one is not reached. */
-  cluster: boolean
   streams: StreamsClient
   metadata (): Metadata
   /** Resolves when connected, rejects with NotReached after `ms`. */
@@ -53,7 +51,6 @@ export const openConnection = async (options: Target): Promise<Connection> => {
   let probe: Promise<void> | undefined
 
   return {
-    cluster: isCluster(options),
     streams,
     metadata: () => metadataOf(options),
     ready: (ms) => {

@@ -91,8 +91,11 @@ export const openLog = async (options: LogOptions): Promise<Log> => {
     },
     ping: async () => {
       try {
-        const { connection } = await link.get()
-        await connection.alive()
+        const linked = await link.get()
+        await linked.connection.alive().catch((error: unknown) => {
+          link.discard(linked)
+          throw error
+        })
       } catch (error) {
         throw asReadFailure(error)
       }

@@ -41,14 +41,20 @@ export const createLink = (url: string): Link => {
 
   return {
     get: async (ms = CONNECT_MS) => {
-      if (closed) throw new NotReached('the log was closed')
-      const linked = current ?? await within(ms, open())
-      try {
-        await linked.connection.ready(ms)
-        return linked
-      } catch (error) {
-        if (linked.connection.cluster) discard(linked)
-        throw error
+      const until = performance.now() + ms
+      while (true) {
+        if (closed) throw new NotReached('the log was closed')
+        const left = Math.max(1, until - performance.now())
+        const linked = current ?? await within(left, open())
+        try {
+          await linked.connection.ready(left)
+          return linked
+        } catch (error) {
+          // Whoever waited longest leaves it: a connection that was accepted by nobody hangs for 20 s. Others try the next.
+          const mine = current === linked
+          if (mine) discard(linked)
+          if (mine || performance.now() >= until) throw error
+        }
       }
     },
     discard,

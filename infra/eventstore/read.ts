@@ -1,6 +1,6 @@
 // Bounded reads of one stream or of Chancery's part of $all.
-import { grpcCode, asReadFailure } from './failures.ts'
-import type { Link } from './link.ts'
+import { NoAnswer, asReadFailure, grpcCode } from './failures.ts'
+import type { Link, Linked } from './link.ts'
 import { whileAlive, type Patience } from './patience.ts'
 import { receive, type ReadRequest } from './receive.ts'
 import { storedEventOf, type StoredEvent } from './records.ts'
@@ -31,13 +31,15 @@ export const isForeignPosition = (error: unknown): boolean =>
  */
 export const createReader = (link: Link, patience: Patience, prefix: string, categories: readonly string[]): Reader => {
   const events = async function * (request: () => ReadRequest): AsyncGenerator<StoredEvent, void, undefined> {
+    let linked: Linked | undefined
     try {
-      const { connection } = await link.get()
+      const { connection } = linked = await link.get()
       for await (const response of receive(connection, request(), (next) => whileAlive(connection, patience, next))) {
         const event = storedEventOf(response, prefix)
         if (event !== undefined) yield event
       }
     } catch (error) {
+      if (linked !== undefined && error instanceof NoAnswer) link.discard(linked)
       throw asReadFailure(error)
     }
   }
