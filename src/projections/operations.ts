@@ -87,7 +87,7 @@ const statusOf = (projector: Projector, open: readonly Generation[], last: LogEv
     version: projector.version,
     generation: own?.generation ?? 0,
     state,
-    here: worker?.doing ?? 'none',
+    here: worker === undefined ? 'none' : alarm === undefined ? worker.doing : 'stopped',
     position: own?.position ?? 0n,
     head: last?.position,
     lagMs: lagOf(own, last),

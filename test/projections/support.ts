@@ -3,16 +3,18 @@ import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { connectPostgres, type Postgres } from '../../infra/postgres/index.ts'
 import type { Log } from '../../infra/eventstore/index.ts'
-import type { ChanceryEvent } from '../../src/domain/catalogue.ts'
+import { categoryOf, type ChanceryEvent, type LogEvent } from '../../src/domain/catalogue.ts'
 import { Clear } from '../../src/domain/personal.ts'
 import type { EventStore, NewEvent, Vault } from '../../src/ports.ts'
 import type { ProjectionAlarm } from '../../src/queries.ts'
+import { table } from '../../src/projections/columns.ts'
+import { defineLogProjector, type Projector } from '../../src/projections/define.ts'
 import { startProjections, type ProjectionOptions, type Projections } from '../../src/projections/engine.ts'
 import { testLog } from '../support/log.ts'
 import { testDatabase } from '../support/postgres.ts'
 
 /** Envelopes that look like sealed ones; sealing itself has tests of its own. */
-const vault: Vault = {
+export const vault: Vault = {
   seal: (text, { subject, stream, eventId, field }) => Promise.resolve({
     sealed: 'v1', subject, at: `${stream}/${eventId}/${field}`, value: Buffer.from(text).toString('base64url')
   }),
@@ -30,10 +32,10 @@ export const ground = async (t: Pick<Test, 'teardown'>): Promise<Ground> => {
 
 export type Engine = Projections & { alarms: ProjectionAlarm[], batches: number[], warnings: string[] }
 
-/** Starts the engine; fast settings, so that nobody waits for nothing. */
+/** Starts the engine with fast settings, and waits until its read models serve (unless `unserved`). */
 export const engine = async (
   t: Pick<Test, 'teardown'>, { postgres, log }: { postgres: Postgres, log: EventStore }, projectors: ProjectionOptions['projectors'],
-  options: Partial<ProjectionOptions> = {}
+  options: Partial<ProjectionOptions> & { unserved?: boolean } = {}
 ): Promise<Engine> => {
   const alarms: ProjectionAlarm[] = []
   const batches: number[] = []
@@ -54,6 +56,7 @@ export const engine = async (
     return closed
   }
   t.teardown(close)
+  if (options.projecting !== false) await running.positions.waitFor(options.unserved === true ? [] : projectors.map(({ name }) => name), 0n, 10_000)
   return { ...running, close, alarms, batches, warnings }
 }
 
@@ -146,4 +149,44 @@ export const appendLives = async (log: EventStore, lives: ReadonlyArray<ReturnTy
     }
   }))
   return last
+}
+
+/** What a read model shows: every row as Postgres prints it, in the order of its bytes. */
+export const dump = async ({ database }: Postgres, projectors: ProjectionOptions['projectors']): Promise<Record<string, string[]>> => {
+  const tables = projectors.flatMap((projector) => Object.keys(projector.tables))
+  const dumps = await Promise.all(tables.map(async (table) => {
+    const { rows } = await database.query<{ bytes: string }>(`select t::text as bytes from ${table} t order by t::text collate "C"`)
+    return [table, rows.map(({ bytes }) => bytes)] as const
+  }))
+  return Object.fromEntries(dumps)
+}
+
+/** Counts the events of each stream category: a read model in which a missing or doubled event shows. */
+export const counting = (name = 'counts', options: { version?: number, each?: (event: LogEvent) => void, fold?: (event: LogEvent) => void } = {}): Projector => defineLogProjector({
+  name,
+  version: options.version ?? 1,
+  tables: {
+    [name]: table({ columns: { category: 'text', events: 'int8', positions: 'int8', version: 'int4' }, key: ['category'] })
+  },
+  each: (rows, event) => {
+    options.each?.(event)
+    rows[name]?.change({ category: categoryOf(event.stream) }, (row) => {
+      options.fold?.(event)
+      return {
+        category: categoryOf(event.stream), version: options.version ?? 1,
+        events: (row?.events ?? 0n) + 1n, positions: ((row?.positions ?? 0n) + event.position) % 1_000_000_007n
+      }
+    })
+  }
+})
+
+/** What `counting` must show for the log as it is. */
+export const counted = async (log: EventStore, upTo: bigint, version = 1): Promise<string[]> => {
+  const rows = new Map<string, { events: bigint, positions: bigint }>()
+  for await (const { stream, position } of log.readAll()) {
+    if (position > upTo) break
+    const row = rows.get(categoryOf(stream)) ?? { events: 0n, positions: 0n }
+    rows.set(categoryOf(stream), { events: row.events + 1n, positions: (row.positions + position) % 1_000_000_007n })
+  }
+  return [...rows].map(([category, { events, positions }]) => `(${category},${events},${positions},${version})`).toSorted()
 }
