@@ -2,20 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { openLog } from '../infra/eventstore/index.ts'
 import { withFailpoint } from '../infra/failpoints.ts'
 import { uuidIds as ids } from '../infra/ids.ts'
-import { loadMasterKey, openKeys } from '../infra/keys/index.ts'
 import { openMailer } from '../infra/mail/index.ts'
-import { connectPostgres } from '../infra/postgres/index.ts'
-import { openProcessLock } from '../infra/process-lock/index.ts'
 import { tokenFileOf } from '../infra/superadmin/token-file.ts'
-import { openVault } from '../infra/vault/index.ts'
 import { createAccess } from './commands/access/authorise.ts'
 import { fenced } from './commands/access/fence.ts'
 import { createAggregates } from './commands/execute.ts'
 import { bootstrapSuperadmin } from './commands/roster/superadmin.ts'
 import type { Config } from './config.ts'
+import { openFoundation } from './foundation.ts'
 import { buildApp } from './http/app.ts'
 import { createMetrics } from './http/metrics.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
@@ -32,8 +28,6 @@ import { mailRules } from './reactors/mail/next-step.ts'
 import { createMailWatch } from './reactors/mail/watch.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
 import { routesOf } from './routes.ts'
-import { ensureDataDir, openStores } from './stores.ts'
-import { inEventStore, inFolder, inPostgres } from './unreachable.ts'
 
 export interface Service {
   /** Where it listens. */
@@ -66,43 +60,17 @@ const clock: Clock = { now: () => new Date() }
 const projectors = [testers, users, tokens, principals, audit]
 
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
-  const { dataDir, namespace, publicUrl, roles } = config
+  const { dataDir, publicUrl, roles } = config
   await ensureFreePort(config.http)
-  try {
-    ensureDataDir(dataDir)
-  } catch (error) {
-    throw inFolder(error, dataDir)
-  }
-  const stores = await openStores(config, releasers, (level, sentence) => { logger[level](sentence) })
-
-  // What knows persons: keys before the log, since every event may need them.
-  const postgres = await connectPostgres({
-    url: stores.postgresUrl, namespace, onError: (error) => { if (!releasers.running()) logger.warn({ err: error }, 'a connection to Postgres was lost') }
-  }).catch((error: unknown) => { throw inPostgres(error, stores.postgresUrl) })
-  releasers.add('the connections to Postgres', () => postgres.close())
-  const { pool, database, schemas } = postgres
-  const masterKey = loadMasterKey({ file: config.masterKeyFile ?? join(dataDir, 'master.key'), setting: config.masterKey, create: config.masterKeyFile === undefined })
-  const [vault, keys] = await Promise.all([openVault({ pool, schema: schemas.vault, masterKey }), openKeys({ pool, schema: schemas.vault, masterKey })])
-
-  // The log, and the right to change who may.
-  const log = await openLog({
-    url: stores.eventStoreUrl, namespace, vault, onDrop: (error) => { logger.warn({ err: error }, 'a subscription was dropped and is resumed') }
-  })
-  releasers.add('the log', () => log.close())
-  const lock = await openProcessLock({
-    url: stores.postgresUrl, schema: schemas.readModels, mode: config.apiProcesses, onChange: (change, error) => { logger.warn({ err: error }, `the process lock was ${change}`) }
-  })
-  releasers.add('the process lock', () => lock.close())
+  const { postgres, vault, keys, log, lock } = await openFoundation(config, logger, releasers)
   const metrics = createMetrics(() => projections.operations.list())
   const events = metrics.observed(fenced(withFailpoint(log, config.failpoint), lock))
   const aggregates = createAggregates(events, ids)
   const access = createAccess({ aggregates, events, lock, clock, ids, onUnnoted: (error) => { logger.warn({ err: error }, 'a refusal could not be entered') } })
-  const tokenFile = tokenFileOf(dataDir)
-  const firstToken = await bootstrapSuperadmin({ aggregates, ids, clock, tokenFile })
-    .catch((error: unknown) => { throw inEventStore(error, stores.eventStoreUrl) })
+  const firstToken = await bootstrapSuperadmin({ aggregates, ids, clock, tokenFile: tokenFileOf(dataDir) })
 
   // What follows the log.
-  const projections = await startProjections({ database, log: events, projectors, logger, projecting: roles.has('projector') })
+  const projections = await startProjections({ database: postgres.database, log: events, projectors, logger, projecting: roles.has('projector') })
   releasers.add('the projections', () => projections.close())
   const mail = createMailWatch(aggregates)
   if (roles.has('reactor')) {

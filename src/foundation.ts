@@ -1,0 +1,48 @@
+// What everything else stands on: the stores, the keys, the log and the process lock, opened in this order.
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { openLog, type Log } from '../infra/eventstore/index.ts'
+import { loadMasterKey, openKeys } from '../infra/keys/index.ts'
+import { connectPostgres, type Postgres } from '../infra/postgres/index.ts'
+import { openProcessLock, type OpenProcessLock } from '../infra/process-lock/index.ts'
+import { openVault } from '../infra/vault/index.ts'
+import type { Config } from './config.ts'
+import type { Keys, Vault } from './ports.ts'
+import type { Releasers } from './releasers.ts'
+import { ensureDataDir, openStores } from './stores.ts'
+import { inEventStore, inFolder, inPostgres } from './unreachable.ts'
+
+export interface Foundation { postgres: Postgres, vault: Vault, keys: Keys, log: Log, lock: OpenProcessLock }
+
+/** Opens all of it; each part is on the releasers' list as soon as it is open. Throws StartError. */
+export const openFoundation = async (config: Config, logger: Logger, releasers: Releasers): Promise<Foundation> => {
+  const { dataDir, namespace } = config
+  try {
+    ensureDataDir(dataDir)
+  } catch (error) {
+    throw inFolder(error, dataDir)
+  }
+  const { postgresUrl, eventStoreUrl } = await openStores(config, releasers, (level, sentence) => { logger[level](sentence) })
+
+  const postgres = await connectPostgres({
+    url: postgresUrl, namespace, onError: (error) => { if (!releasers.running()) logger.warn({ err: error }, 'a connection to Postgres was lost') }
+  }).catch((error: unknown) => { throw inPostgres(error, postgresUrl) })
+  releasers.add('the connections to Postgres', () => postgres.close())
+
+  // Keys come before the log, since every event may need them.
+  const { pool, schemas } = postgres
+  const masterKey = loadMasterKey({ file: config.masterKeyFile ?? join(dataDir, 'master.key'), setting: config.masterKey, create: config.masterKeyFile === undefined })
+  const [vault, keys] = await Promise.all([openVault({ pool, schema: schemas.vault, masterKey }), openKeys({ pool, schema: schemas.vault, masterKey })])
+
+  const log = await openLog({
+    url: eventStoreUrl, namespace, vault, onDrop: (error) => { if (!releasers.running()) logger.warn({ err: error }, 'a subscription was dropped and is resumed') }
+  })
+  releasers.add('the log', () => log.close())
+  await log.ping().catch((error: unknown) => { throw inEventStore(error, eventStoreUrl) })
+
+  const lock = await openProcessLock({
+    url: postgresUrl, schema: schemas.readModels, mode: config.apiProcesses, onChange: (change, error) => { logger.warn({ err: error }, `the process lock was ${change}`) }
+  })
+  releasers.add('the process lock', () => lock.close())
+  return { postgres, vault, keys, log, lock }
+}
