@@ -104,9 +104,10 @@ export const ghostGround = async (t: Pick<Test, 'teardown'>, options: GhostsOpti
       const all = await streamOf(stream)
       return (await log.append(stream, all.at(-1)?.revision ?? 'no_stream', dress(facts, context(), ids))).position
     },
-    /** A tester whose link is minted now. */
+    /** A tester whose link is minted now, and mailed. */
     invited: async () => {
-      const { testerId, tokenId } = await inviteTester(main.deps, { email: `${ids.next()}@example.org` }, context())
+      const { testerId, tokenId, mailId } = await inviteTester(main.deps, { email: `${ids.next()}@example.org` }, context())
+      await main.deps.mail.waitForMail(testerId, mailId, 10_000)
       return { testerId, tokenId, userId: ids.derive('user', tokenId), tester: `tester-${testerId}`, user: `user-${ids.derive('user', tokenId)}` }
     }
   }
