@@ -1,0 +1,142 @@
+// Every route of the service, from its own table: who may call it, what it takes, how it is described.
+import { Validator } from '@seriousme/openapi-schema-validator'
+import t, { type Test } from 'tap'
+import { allows, permissions, roles, type Permission, type Role } from '../../src/domain/principal/roles.ts'
+import type { RouteEntry } from '../../src/http/plugins/route-table.ts'
+import { routesOf, type Parts } from '../../src/routes.ts'
+import { readConfig } from '../../src/config.ts'
+import { testDoor } from '../support/door.ts'
+import { testService } from '../support/service.ts'
+
+/** Stands for what only a handler would touch: these tests call none. */
+const untouched = (): unknown => new Proxy(() => untouched(), { get: (_target, name) => name === 'then' ? undefined : untouched() })
+
+/** The routes of the service as they are registered, with nothing behind them. */
+const everyRoute = async (t: Test) => {
+  const parts = new Proxy({ config: readConfig({}) }, { get: (target, name) => name === 'config' ? target.config : untouched() })
+  return testDoor(t, routesOf(parts as unknown as Parts))
+}
+
+/** Ours, without the pages of the API's description. */
+const ours = (table: readonly RouteEntry[]) => table.filter(({ url, method }) => !url.startsWith('/docs') && method !== 'HEAD')
+
+t.test('what each route says of itself', async (t) => {
+  const app = await everyRoute(t)
+  const routes = ours(app.routeTable)
+  t.ok(routes.length > 20, `${routes.length} routes`)
+
+  await t.test('schemas take nothing unknown and nothing without an end', async (t) => {
+    for (const { method, url, schema } of routes) {
+      const name = `${method} ${url}`
+      for (const part of ['body', 'querystring', 'params'] as const) {
+        if (schema[part] !== undefined) t.strictSame(loose(schema[part] as Schema, part), [], `${name} ${part}`)
+      }
+      if (['POST', 'PUT', 'PATCH'].includes(method)) t.ok(schema['body'], `${name} says what it takes`)
+      if (/:/.test(url)) t.ok(schema['params'], `${name} says what its path takes`)
+    }
+    const planted: Schema = { type: 'object', properties: { a: { type: 'array', items: { type: 'string' } } } }
+    t.equal(loose(planted, 'body').length, 3, 'a planted loose schema is found')
+  })
+
+  await t.test('the description is valid and complete', async (t) => {
+    const description = app.swagger() as unknown as { openapi: string, paths: Record<string, Record<string, object>> }
+    t.match(description.openapi, /^3\.1/)
+    t.match(await new Validator().validate(description), { valid: true })
+    for (const { method, url } of routes.filter((route) => !['/openapi.json'].includes(route.url))) {
+      t.ok(description.paths[url.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()], `${method} ${url} is described`)
+    }
+    t.same((await app.inject('/openapi.json')).json(), JSON.parse(JSON.stringify(description)))
+  })
+
+  await t.test('the page to read it obeys the policy', async (t) => {
+    const page = await app.inject('/docs/')
+    t.equal(page.statusCode, 200)
+    t.match(page.headers['content-security-policy'], /default-src 'none';script-src 'self';style-src 'self'/)
+    t.notMatch(page.body, /<script(?![^>]*\bsrc=)[^>]*>|<style|\son\w+=|style=/, 'no inline script or style')
+    for (const [, source = ''] of page.body.matchAll(/(?:src|href)="\.\/([^"]+)"/g)) t.equal((await app.inject(`/docs/${source}`)).statusCode, 200, source)
+  })
+
+  await t.test('the rights that matter most, by name', async (t) => {
+    const whoMay = (method: string, url: string) => {
+      const route = routes.find((entry) => entry.method === method && entry.url === url)
+      const permission = route?.config.permission
+      return permission === undefined ? route?.config.access : (Object.keys(roles) as Role[]).filter((role) => allows([role], permission)).sort()
+    }
+    t.strictSame(whoMay('POST', '/api/v1/console/beta/testers/:tester_id/ghost-reset'), ['console-users-write', 'superadmin'], 'seed 000')
+    t.strictSame(whoMay('POST', '/api/internal/users/ghost-delete'), ['accounts-service', 'superadmin'])
+    t.strictSame(whoMay('POST', '/api/v1/principals'), ['superadmin'])
+    t.strictSame(whoMay('GET', '/api/v1/audit/events'), ['auditor', 'superadmin'])
+    t.strictSame(whoMay('GET', '/api/v1/me'), 'authenticated')
+    t.strictSame(routes.filter(({ config }) => config.access === 'public').map(({ url }) => url).sort(), [
+      '/api/v1/enrolment/open', '/api/v1/enrolment/options', '/api/v1/enrolment/verify', '/enrol', '/enrol/enrol.css', '/enrol/enrol.js',
+      '/health/live', '/health/ready', '/openapi.json'
+    ], 'nothing else is open to all')
+  })
+})
+
+t.test('every route × every role', async (t) => {
+  const service = await testService(t, { env: { CHANCERY_ROLES: 'api,projector' } })
+  const routes = ours((await everyRoute(t)).routeTable)
+  const callers = new Map<Role | 'none' | 'revoked', string>()
+  for (const role of [...Object.keys(roles) as Role[], 'none', 'revoked'] as const) {
+    const own = role === 'none' || role === 'revoked' || role === 'superadmin' ? [] : [role]
+    const { body: { principal_id: id } } = await service.request('POST', '/api/v1/principals', { name: role, kind: 'operator', roles: own })
+    const url = `/api/v1/principals/${String(id)}`
+    if (role === 'superadmin' || role === 'revoked') await service.request('PUT', `${url}/roles/superadmin`, {})
+    const { body } = await service.request('POST', `${url}/tokens`, {})
+    if (role === 'revoked') t.equal((await service.request('DELETE', `${url}/tokens/${String(body['token_id'])}`)).status, 200)
+    callers.set(role, `Bearer ${String(body['token'])}`)
+  }
+
+  let cells = 0
+  for (const { method, url, config } of routes) {
+    const path = url.replace(/:\w*role\w*/, 'auditor').replace(/:\w+/g, '00000000-0000-4000-8000-000000000000')
+    const ask = async (authorization: string) => {
+      const { status, body } = await service.request(method, path, method === 'GET' || method === 'DELETE' ? undefined : { not: 'known' }, { authorization })
+      cells++
+      return { status, code: body['code'], permission: body['permission'] }
+    }
+    const anybody = config.access === 'public' || config.loopbackOpen === true
+    const without = await ask('')
+    t.equal(without.status === 401, !anybody, `${method} ${url} without a token: ${without.status}`)
+    for (const [role, authorization] of callers) {
+      const { status, code, permission } = await ask(authorization)
+      const name = `${method} ${url} as ${role}: ${status}`
+      if (config.access === 'public') t.ok(status !== 401 && status !== 403, name)
+      else if (role === 'revoked') t.equal(status, 401, name)
+      else if (mayCall(role, config.permission)) t.ok(status !== 401 && status !== 403 && status < 500, name)
+      else t.strictSame([status, code, permission], [403, 'forbidden', config.permission], name)
+    }
+  }
+  t.equal(cells, routes.length * 9, `${cells} cells`)
+  t.ok(permissions.every((permission) => routes.some(({ config }) => config.permission === permission)), 'each right opens something')
+})
+
+const mayCall = (role: Role | 'none' | 'revoked', permission: Permission | undefined): boolean =>
+  permission === undefined || (role !== 'none' && role !== 'revoked' && allows([role], permission))
+
+type Schema = Record<string, unknown>
+
+/** Where a schema would take something unknown or without an end. */
+const loose = (schema: Schema, path: string): string[] => {
+  const found: string[] = []
+  const is = (type: string) => [schema['type']].flat().includes(type)
+  if (is('object')) {
+    if (schema['additionalProperties'] !== false && schema['maxProperties'] === undefined) found.push(`${path}: additionalProperties`)
+    for (const [name, inner] of Object.entries(schema['properties'] ?? {})) found.push(...loose(inner as Schema, `${path}.${name}`))
+  }
+  if (is('array')) {
+    if (schema['maxItems'] === undefined) found.push(`${path}: maxItems`)
+    found.push(...loose(schema['items'] as Schema, `${path}[]`))
+  }
+  if (is('string') && schema['maxLength'] === undefined && schema['enum'] === undefined && schema['const'] === undefined && !boundedPattern(schema['pattern'])) found.push(`${path}: maxLength`)
+  for (const union of ['anyOf', 'oneOf', 'allOf']) {
+    for (const [at, inner] of ((schema[union] ?? []) as Schema[]).entries()) found.push(...loose(inner, `${path}|${at}`))
+  }
+  if (['type', 'anyOf', 'oneOf', 'allOf', 'const', 'enum'].every((word) => schema[word] === undefined)) found.push(`${path}: anything`)
+  return found
+}
+
+/** An anchored pattern without an unbounded repetition has an end of its own. */
+const boundedPattern = (pattern: unknown): boolean =>
+  typeof pattern === 'string' && /^\^.*\$$/s.test(pattern) && !/[*+]|\{\d+,\}/.test(pattern.replace(/\\[*+]/g, ''))
