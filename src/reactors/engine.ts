@@ -1,6 +1,7 @@
 // Runs one reactor: collects its open intents from the log, then carries them out, each in its own time, until stopped.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogEvent } from '../domain/catalogue.ts'
+import { intentMovesOf } from '../domain/intents.ts'
 import { UnreadableEvent } from '../log-errors.ts'
 import type { EventStore } from '../ports.ts'
 import type { Intent, Reactor } from './reactor.ts'
@@ -28,12 +29,13 @@ export interface RunSettings {
 export interface RunningReactor {
   /** Intents without an outcome that this process knows of. */
   open (): number
-  /** Takes up nothing more; resolves when what is under way has ended. */
+  /** Takes up nothing more; resolves when what is under way has ended, or after some seconds: then it is at least once. */
   stop (): Promise<void>
 }
 
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 30_000
+const STOP_MS = 5_000
 
 const pauseAfter = (failures: number): number => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10))
 
@@ -45,12 +47,13 @@ export const runReactor = (settings: RunSettings): RunningReactor => {
   const pool = createPool(reactor, log, parallel, signal)
 
   const take = (event: LogEvent): void => {
-    const intent = reactor.intentOf(event)
-    if (intent !== undefined) pool.add(intent)
-    const id = reactor.settledBy(event)
-    if (id === undefined) return
-    pool.forget(id)
-    settled(id)
+    for (const { intent, id, move } of intentMovesOf(event)) {
+      if (intent !== reactor.intent) continue
+      if (move === 'opens') pool.add({ id, stream: event.stream, eventId: event.id, correlationId: event.metadata.$correlationId })
+      if (move !== 'settles') continue
+      pool.forget(id)
+      settled(id)
+    }
   }
 
   let failures = 0
@@ -65,6 +68,8 @@ export const runReactor = (settings: RunSettings): RunningReactor => {
           // What was settled later in the history must not be carried out on the way through it.
           } else if (delivery.kind === 'caught_up') pool.go()
         }
+        // It ends by itself only when the log is closed; a new one at once would spin.
+        if (!signal.aborted) throw new Error('the subscription ended')
       } catch (error) {
         if (!(error instanceof UnreadableEvent)) throw error
         // Intents do not depend on each other, and each is decided from its own stream: the others go on.
@@ -95,7 +100,7 @@ export const runReactor = (settings: RunSettings): RunningReactor => {
     stop: async () => {
       stopping.abort()
       await running
-      await pool.idle()
+      await Promise.race([pool.idle(), delay(STOP_MS, undefined, { ref: false })])
     }
   }
 }

@@ -1,5 +1,5 @@
 // What a reactor is: it finds intents in the log, acts outside, and appends each outcome as a fact (decision 9).
-import type { LogEvent } from '../domain/catalogue.ts'
+import type { EventType } from '../domain/catalogue.ts'
 
 /** An intent without an outcome. What is to be done about it is decided from its stream, not from here. */
 export interface Intent {
@@ -13,10 +13,8 @@ export interface Intent {
 
 export interface Reactor {
   name: string
-  /** The intent that this event states, if it does. */
-  intentOf (event: LogEvent): Intent | undefined
-  /** Id of the intent that this event is the outcome of, if it is. */
-  settledBy (event: LogEvent): string | undefined
+  /** The facts that it follows; src/domain/intents.ts says which facts end them. */
+  intent: EventType
   /**
    * Brings an intent to its outcome, or as far as it goes now. It may have been carried out already, and may be under
    * way in another process: the claim is a fact appended with the expected revision, never a row or a lock.

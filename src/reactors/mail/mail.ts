@@ -28,10 +28,7 @@ export const mailReactor = (deps: MailReactorDeps): Reactor => {
   const outcomes = new Map<string, Outcome>()
   return {
     name: 'mail',
-    intentOf: (event) => event.type === 'mail.requested'
-      ? { id: event.data.mailId, stream: event.stream, eventId: event.id, correlationId: event.metadata.$correlationId }
-      : undefined,
-    settledBy: (event) => event.type === 'mail.sent' || (event.type === 'mail.failed' && event.data.final) ? event.data.mailId : undefined,
+    intent: 'mail.requested',
     carryOut: (intent) => carryOut(deps, intent, outcomes)
   }
 }
