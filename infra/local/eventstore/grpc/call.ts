@@ -1,7 +1,9 @@
 // One gRPC call on an HTTP/2 stream: messages in, messages and a status out, with deadline, cancellation and back-pressure.
 import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from 'node:http2'
 import { FrameReader } from './framing.ts'
+import type { Holder, Inbound } from './inbound.ts'
 import { Code, GrpcError, statusHeaders } from './status.ts'
+import { MalformedMessage } from '../protocol/wire.ts'
 
 export interface CallHandler {
   /** One message of the caller; the bytes are only valid during the call. What it throws ends the call. */
@@ -26,9 +28,12 @@ const timeoutOf = (headers: IncomingHttpHeaders): number | undefined => {
   return amount === undefined || unit === undefined ? undefined : Math.min(Number(amount) * (UNIT_MS[unit] ?? 1), LONGEST_TIMER_MS)
 }
 
-export class Call {
+export class Call implements Holder {
   readonly #stream: ServerHttp2Stream
   readonly #frames = new FrameReader(LONGEST_MESSAGE)
+  readonly #inbound: Inbound
+  #held = 0
+  #kept = 0
   #out: Buffer[] = []
   #flushing = false
   #started = false
@@ -38,8 +43,9 @@ export class Call {
   /** Called when a peer that had not read for a while has read again. */
   drained: (() => void) | undefined
 
-  constructor (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, inbound: Inbound) {
     this.#stream = stream
+    this.#inbound = inbound
     const timeout = timeoutOf(headers)
     if (timeout !== undefined) {
       this.#timer = setTimeout(() => { this.fail(new GrpcError(Code.DEADLINE_EXCEEDED, 'the deadline is over')) }, timeout)
@@ -47,6 +53,24 @@ export class Call {
     stream.on('error', () => {}) // a peer that went away; 'close' follows
     stream.on('drain', () => { this.drained?.() })
     stream.on('close', () => { this.#close() })
+  }
+
+  get held (): number { return this.#held }
+
+  evict (): void {
+    this.fail(new GrpcError(Code.RESOURCE_EXHAUSTED, 'too much is being sent at once that is not complete'))
+  }
+
+  /** Tells how many bytes of messages already taken the handler keeps, until it says otherwise. */
+  keep (bytes: number): void {
+    this.#kept = bytes
+    this.#account()
+  }
+
+  #account (): void {
+    const before = this.#held
+    this.#held = this.#over ? 0 : this.#frames.held + this.#kept
+    if (this.#held !== before) this.#inbound.change(this, this.#held - before)
   }
 
   get over (): boolean { return this.#over }
@@ -60,6 +84,7 @@ export class Call {
     this.#stream.on('data', (chunk: Buffer) => {
       if (this.#over) return
       const problem = this.#frames.push(chunk, message)
+      this.#account()
       if (problem === 'compressed') this.fail(new GrpcError(Code.UNIMPLEMENTED, 'this server takes no compressed messages'))
       else if (problem) this.fail(new GrpcError(Code.RESOURCE_EXHAUSTED, `a message may have ${LONGEST_MESSAGE} bytes`))
     })
@@ -115,7 +140,8 @@ export class Call {
     try {
       action()
     } catch (error) {
-      this.fail(error instanceof GrpcError ? error : new GrpcError(Code.UNKNOWN, error instanceof Error ? error.message : 'unexpected'))
+      if (error instanceof GrpcError) this.fail(error)
+      else this.fail(new GrpcError(error instanceof MalformedMessage ? Code.INTERNAL : Code.UNKNOWN, error instanceof Error ? error.message : 'unexpected'))
     }
   }
 
@@ -154,6 +180,8 @@ export class Call {
 
   #stop (): void {
     if (this.#timer) clearTimeout(this.#timer)
+    this.#frames.clear()
+    this.#account()
     const handler = this.#handler
     this.#handler = undefined
     handler?.closed?.()

@@ -26,6 +26,12 @@ export class FrameReader {
   /** Bytes of a message that is not complete yet. */
   get held (): number { return this.#held }
 
+  /** Forgets what is incomplete. */
+  clear (): void {
+    this.#chunks = []
+    this.#held = 0
+  }
+
   /** Calls `message` for every message that is complete with this chunk; tells what is wrong, if something is. */
   push (chunk: Buffer, message: (bytes: Buffer) => void): FramingProblem | undefined {
     this.#chunks.push(chunk)

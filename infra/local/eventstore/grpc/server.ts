@@ -2,6 +2,7 @@
 import { type Http2Server, type ServerHttp2Session, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Call, type CallHandler } from './call.ts'
+import { Inbound } from './inbound.ts'
 import { Code, GrpcError } from './status.ts'
 
 /** Takes a call; what it returns gets the call's messages. */
@@ -17,6 +18,7 @@ const STOP_MS = 1_000
 export class GrpcServer {
   readonly #server: Http2Server
   readonly #calls = new Set<Call>()
+  readonly #inbound = new Inbound()
   readonly #sessions = new Set<ServerHttp2Session>()
 
   constructor (methods: Methods) {
@@ -32,7 +34,7 @@ export class GrpcServer {
       session.on('close', () => { this.#sessions.delete(session) })
     })
     this.#server.on('stream', (stream, headers) => {
-      const call = new Call(stream, headers)
+      const call = new Call(stream, headers, this.#inbound)
       if (!String(headers['content-type'] ?? '').startsWith('application/grpc')) {
         stream.respond({ ':status': 415 }, { endStream: true })
         return

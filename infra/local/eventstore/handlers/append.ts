@@ -8,10 +8,14 @@ import { malformed, requireOptions } from '../protocol/fields.ts'
 import type { NewEvent } from '../storage/record.ts'
 import { Code, GrpcError } from '../grpc/status.ts'
 
+/** Types and metadata do not count as data, but they are held, too. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024
+
 export const append = (committer: Committer) => (call: Call): CallHandler => {
   let target: { stream: string, expected: Expectation } | undefined
   const events: NewEvent[] = []
   let size = 0
+  let kept = 0
 
   const commit = ({ stream, expected }: { stream: string, expected: Expectation }): void => {
     committer.add({
@@ -41,12 +45,15 @@ export const append = (committer: Committer) => (call: Call): CallHandler => {
       if (!target) throw malformed('options come first')
       if (isProblem(event)) throw event.property ? propertyMissing(event.problem) : malformed(event.problem)
       size += event.data.length
-      if (size > MAX_APPEND_BYTES) throw tooLarge()
+      kept += bytes.length
+      if (size > MAX_APPEND_BYTES || kept > MAX_KEPT_BYTES) throw tooLarge()
+      call.keep(kept)
       // the message's bytes are only lent until we return
       events.push({ ...event, data: Buffer.from(event.data), metadata: Buffer.from(event.metadata) })
     },
     end: () => {
       if (!target) throw malformed('options are missing')
+      call.keep(0)
       commit(target)
     }
   }

@@ -15,8 +15,8 @@ interface Batch {
   readonly deadline: number | undefined
   readonly events: NewEvent[]
   size: number
-  /** How much of it counts as held for an incomplete batch. */
-  held: number
+  /** Bytes of its messages, types and metadata included. */
+  kept: number
   timer: NodeJS.Timeout | undefined
 }
 
@@ -39,7 +39,7 @@ const open = ({ correlation, options }: BatchRequest): Batch => {
   const { stream, expected, deadline } = options ?? { stream: undefined, expected: undefined, deadline: undefined }
   if (stream === undefined || stream === '') return refuse('a stream name is required')
   if (!expected) return refuse('an expected revision is required')
-  return { target: { correlation, stream }, stream, expected, deadline, events: [], size: 0, held: 0, timer: undefined }
+  return { target: { correlation, stream }, stream, expected, deadline, events: [], size: 0, kept: 0, timer: undefined }
 }
 
 export const batchAppend = (committer: Committer) => (call: Call): CallHandler => {
@@ -47,9 +47,14 @@ export const batchAppend = (committer: Committer) => (call: Call): CallHandler =
   let held = 0
   let inFlight = 0
 
+  const hold = (bytes: number): void => {
+    held += bytes
+    call.keep(held)
+  }
+
   const forget = (id: string, batch: Batch): void => {
     if (batch.timer) clearTimeout(batch.timer)
-    if (incomplete.delete(id)) held -= batch.held
+    if (incomplete.delete(id)) hold(-batch.kept)
   }
 
   const take = (batch: Batch, { events, final }: BatchRequest): void => {
@@ -62,11 +67,11 @@ export const batchAppend = (committer: Committer) => (call: Call): CallHandler =
     }
   }
 
-  const wait = (id: string, batch: Batch): void => {
-    held += batch.size - batch.held
-    batch.held = batch.size
-    if (held > INCOMPLETE_BYTES) throw new Refused(BatchErrors.tooLarge())
+  const wait = (id: string, batch: Batch, bytes: number): void => {
     incomplete.set(id, batch)
+    batch.kept += bytes
+    hold(bytes)
+    if (held > INCOMPLETE_BYTES) throw new Refused(BatchErrors.tooLarge())
     batch.timer ??= setTimeout(() => {
       forget(id, batch)
       call.send(batchFailed({ correlation: structuredUuid(id), stream: batch.stream }, BatchErrors.timeout()))
@@ -110,10 +115,11 @@ export const batchAppend = (committer: Committer) => (call: Call): CallHandler =
         if (request.final) {
           forget(correlationId, batch)
           commit(batch)
-        } else wait(correlationId, batch)
+        } else wait(correlationId, batch, bytes.length)
       } catch (error) {
         if (!(error instanceof Refused)) throw error
-        if (correlationId !== undefined && known) forget(correlationId, known)
+        const failed = correlationId === undefined ? undefined : incomplete.get(correlationId)
+        if (correlationId !== undefined && failed) forget(correlationId, failed)
         call.send(batchFailed({ correlation, stream: options?.stream ?? known?.stream }, error.reason))
       }
     },

@@ -28,6 +28,8 @@ export class WireCall {
     this.stream.on('trailers', note)
     this.ended = new Promise((resolve) => {
       this.stream.on('error', (error: Error) => { status ??= { code: -1, message: error.message, trailers: {} } })
+      // the server may keep its half open for a while for a caller that has not ended: the status is what counts
+      this.stream.on('end', () => { if (status) resolve(status) })
       this.stream.on('close', () => { resolve(status ?? { code: -1, message: 'cut', trailers: {} }) })
     })
     if (!reading) return
