@@ -62,6 +62,7 @@ t.test('nobody there: certainly not appended, told in time; then it works withou
   t.same(await roles(log, stream), ['a'])
 
   await proxy.vanish()
+  await gone(log)
   await fails(t, log.append(stream, 0n, [granted(id, 'b')]), LogUnavailable, 'append after a good connection went')
   await proxy.listen()
   await log.append(stream, 0n, [granted(id, 'b')])
@@ -152,7 +153,7 @@ t.test('a stopped process (SIGSTOP): told in time, works again when it goes on',
   t.same((await roles(log, stream)).at(-1), 'c')
 
   await store.kill('SIGKILL')
-  await eventually(async () => { if (await log.ping().then(() => true, () => false)) throw new Error('still there') })
+  await gone(log)
   await fails(t, log.append(stream, next + 1n, [granted(id, 'd')]), LogUnavailable, 'append to a killed one')
   await store.start()
   await log.append(stream, next + 1n, [granted(id, 'd')])
@@ -237,6 +238,11 @@ t.test('close does not wait for a server that is silent', async (t) => {
   await following
   await fails(t, log.append(stream, 0n, [granted(id, 'c')]), LogUnavailable, 'after close')
   t.ok(store)
+})
+
+/** Until this process has heard that the connection is gone: an append before that may truthfully be called unknown. */
+const gone = (log: Log) => eventually(async () => {
+  if (await log.ping().then(() => true, () => false)) throw new Error('still there')
 })
 
 /** Tries until it succeeds; gives up after 10 s. */
