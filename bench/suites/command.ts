@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { openPostgres } from '../../infra/local/postgres/index.ts'
-import { childLine, compiled, peer, processTree } from '../children.ts'
-import { call, roleChanges, type Load } from '../load.ts'
+import { startChancery } from '../chancery.ts'
+import { childLine, peer, processTree } from '../children.ts'
+import { roleChanges, type Load } from '../load.ts'
 import { overRounds, rate, rotate, sliceOf, type Contestant } from '../method.ts'
 import { median, quantile } from '../statistics.ts'
 import type { SuiteOptions, SuiteResult } from './suite.ts'
@@ -14,8 +15,8 @@ const PRINCIPALS = 2_000
 const LANES = [1, 32]
 
 export const commandSuite = async (options: SuiteOptions): Promise<SuiteResult> => {
-  const chancery = await startChancery(options)
-  const outbox = await startOutbox(options)
+  const chancery = await enterChancery(options)
+  const outbox = await enterOutbox(options)
   try {
     const contestants = LANES.flatMap((lanes) => [contestant(chancery, lanes), contestant(outbox, lanes)])
     const rounds = await rotate(contestants, options)
@@ -64,40 +65,29 @@ const loadsOf = (url: string, token: string, principals: readonly string[]): Map
 
 const changes = (loads: Map<number, Load>): number => [...loads.values()].reduce((sum, load) => sum + load.changed(), 0)
 
-const startChancery = async ({ dir, progress }: SuiteOptions): Promise<Contender> => {
-  const dataDir = join(dir, 'chancery')
-  const service = await childLine([compiled('src/main.js')], {
-    env: { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'error' }, ready: (line) => /http:\/\/\S+:\d+/.test(line)
-  })
-  const url = /http:\/\/[^\s/]+/.exec(service.line)?.[0] ?? ''
-  const token = readFileSync(join(dataDir, 'superadmin.token'), 'utf8').trim()
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+const enterChancery = async ({ dir, progress }: SuiteOptions): Promise<Contender> => {
+  const service = await startChancery(dir)
   const principals: string[] = []
-  const body = JSON.stringify({ name: 'bench', kind: 'service' })
   while (principals.length < PRINCIPALS) {
-    const answers = await Promise.all(Array.from({ length: 50 }, () =>
-      call(`${url}/api/v1/principals`, { method: 'POST', headers: { ...headers, 'idempotency-key': randomUUID() } }, body)))
-    for (const answer of answers) {
-      if (answer.status !== 201) throw new Error(`a principal was not made: ${answer.status} ${answer.body}`)
-      principals.push((JSON.parse(answer.body) as { principal_id: string }).principal_id)
-    }
+    const made = await Promise.all(Array.from({ length: 50 }, () =>
+      service.request<{ principal_id: string }>('POST', '/api/v1/principals', { name: 'bench', kind: 'service' })))
+    principals.push(...made.map((principal) => principal.principal_id))
     progress(`${principals.length} of ${PRINCIPALS} principals`)
   }
-  const loads = loadsOf(url, token, principals)
+  const loads = loadsOf(service.url, service.token, principals)
   return {
     name: 'chancery',
     loads,
     pids: () => processTree(service.pid),
     check: async () => {
-      const { body: log } = await call(`${url}/api/v1/audit/replay`, { headers })
-      const counted = log.split('\n').filter((line) => /"principal\.role_(granted|revoked)"/.test(line)).length
+      const counted = (await service.replay()).filter((line) => /"principal\.role_(granted|revoked)"/.test(line)).length
       if (counted !== changes(loads)) throw new Error(`chancery: ${changes(loads)} changes acknowledged, ${counted} in the log`)
     },
     stop: () => service.stop()
   }
 }
 
-const startOutbox = async ({ dir }: SuiteOptions): Promise<Contender> => {
+const enterOutbox = async ({ dir }: SuiteOptions): Promise<Contender> => {
   const postgres = await openPostgres({ home: join(dir, 'outbox'), durable: true })
   const client = new pg.Client(postgres.url)
   await client.connect()

@@ -1,9 +1,11 @@
 // The suites of npm run bench, by name.
 import { commandSuite } from './command.ts'
+import { rebuildSuite } from './rebuild.ts'
 import { storeSuite } from './store.ts'
 import type { SuiteOptions, SuiteResult } from './suite.ts'
 
 export const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
   store: storeSuite,
-  command: commandSuite
+  command: commandSuite,
+  rebuild: rebuildSuite
 }
