@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { withFailpoint } from '../infra/failpoints.ts'
 import { uuidIds as ids } from '../infra/ids.ts'
 import { openMailer } from '../infra/mail/index.ts'
+import { auditQueries } from '../infra/postgres/queries/audit.ts'
 import { tokenFileOf } from '../infra/superadmin/token-file.ts'
 import { createAccess } from './commands/access/authorise.ts'
 import { fenced } from './commands/access/fence.ts'
@@ -26,6 +27,7 @@ import { runReactor } from './reactors/engine.ts'
 import { mailReactor } from './reactors/mail/mail.ts'
 import { mailRules } from './reactors/mail/next-step.ts'
 import { createMailWatch } from './reactors/mail/watch.ts'
+import { startAtOpenIntents } from './reactors/start.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
 import { routesOf } from './routes.ts'
 
@@ -80,8 +82,18 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
       events,
       log: logger,
       settled: (id) => { mail.settled(id) },
+      start: startAtOpenIntents({ index: auditQueries(postgres.database), projections: () => projections.operations.list(), intent: 'mail.requested' }),
       reactor: mailReactor({
-        aggregates, clock, ids, keys, vault, mailer, publicUrl, rules: mailRules, written: (path) => { tell(`A mail was written: ${path}`) }
+        aggregates,
+        clock,
+        ids,
+        keys,
+        vault,
+        mailer,
+        publicUrl,
+        // A claim without an outcome can be of nobody else: it was this data folder's last process.
+        rules: config.apiProcesses === 'single' ? { ...mailRules, claimMs: 0 } : mailRules,
+        written: (path) => { tell(`A mail was written: ${path}`) }
       })
     })
     releasers.add('the mail reactor', () => reactor.stop())
