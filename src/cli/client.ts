@@ -34,7 +34,7 @@ export interface Client {
   /** A body of any length, as it comes. */
   stream (path: string, options?: Pick<RequestOptions, 'query'>): Promise<Readable>
   /** All items of a list with a cursor, page by page. */
-  pages<Item> (path: string, query?: RequestOptions['query']): AsyncGenerator<Item>
+  pages<Item> (path: string, query?: RequestOptions['query'], minPosition?: string): AsyncGenerator<Item>
 }
 
 export const createClient = (settings: Settings, signal: AbortSignal): Client => {
@@ -84,10 +84,10 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
       if (!response.ok) throw new ProblemFailure(problemOf(response.status, await readJson(response, settings)))
       return response.body === null ? Readable.from([]) : Readable.fromWeb(response.body)
     },
-    pages: async function * <Item>(path: string, query: RequestOptions['query'] = {}) {
+    pages: async function * <Item>(path: string, query: RequestOptions['query'] = {}, minPosition?: string) {
       let cursor: string | undefined
       do {
-        const { body } = await request<{ items: Item[], next_cursor?: string | null }>('GET', path, { query: { ...query, cursor } })
+        const { body } = await request<{ items: Item[], next_cursor?: string | null }>('GET', path, { query: { ...query, cursor }, minPosition })
         yield * body.items
         cursor = body.next_cursor ?? undefined
       } while (cursor !== undefined)

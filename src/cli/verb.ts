@@ -31,4 +31,9 @@ export const ticketOption = () => new Option('--ticket <id>', 'ticket that asked
 
 export const keyOption = () => new Option('--key <idempotency-key>', 'repeats a request: the same key gets the first answer again')
 
+/** A list comes from a read model, which may be milliseconds behind: scripts hand it the position of what they did. */
+export const minPositionOption = () => new Option('--min-position <position>', 'show at least what was done up to this position (a command\'s --json names it)')
+
 export interface Json { json?: boolean }
+
+export interface Listing extends Json { minPosition?: string }

@@ -22,7 +22,8 @@ export const play = async (surroundings: Surroundings): Promise<void> => {
   await resetGhost(stage, grace)
   await enrol(stage, grace, `grace.${run}@example.test`)
   await readTheLog(stage, grace)
-  stage.tell.say(`\n   That took ${((performance.now() - began) / 1000).toFixed(1)} s. Run it again: it uses fresh addresses.`)
+  stage.tell.act('The end')
+  stage.tell.say(`That took ${((performance.now() - began) / 1000).toFixed(1)} s. Run it again: it uses fresh addresses.`)
 }
 
 /** Act 1: an enrolment breaks off, and the account is left alone while the person may still be trying. */

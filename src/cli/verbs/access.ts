@@ -1,7 +1,7 @@
 // `chancery principals …` and `chancery tokens …`: who may call, with which roles and tokens.
 import type { Command } from 'commander'
 import { Option } from 'commander'
-import { jsonOption, keyOption, type Bind, type Family, type Json } from '../verb.ts'
+import { jsonOption, keyOption, minPositionOption, type Bind, type Family, type Json, type Listing } from '../verb.ts'
 
 const PATH = '/api/v1/principals'
 const at = (...parts: string[]) => [PATH, ...parts.map(encodeURIComponent)].join('/')
@@ -34,10 +34,10 @@ const createVerb = (principals: Command, bind: Bind): void => {
 }
 
 const listVerbs = (principals: Command, bind: Bind): void => {
-  const list = principals.command('list').description('Lists principals with their roles.').addOption(jsonOption())
-  bind(list, async ({ client, terminal }, options: Json) => {
+  const list = principals.command('list').description('Lists principals with their roles.').addOption(minPositionOption()).addOption(jsonOption())
+  bind(list, async ({ client, terminal }, options: Listing) => {
     const rows: string[][] = []
-    for await (const principal of client.pages<Principal>(PATH)) {
+    for await (const principal of client.pages<Principal>(PATH, {}, options.minPosition)) {
       if (options.json === true) terminal.json(principal)
       else rows.push([principal.principal_id, principal.kind, principal.roles.join(' ') || '-', principal.name ?? '-'])
     }
@@ -54,17 +54,19 @@ const listVerbs = (principals: Command, bind: Bind): void => {
 
 const roleVerbs = (principals: Command, bind: Bind): void => {
   const grant = principals.command('grant').argument('<principal>').argument('<role>')
-    .description('Grants a role; it holds from the next request on.').addOption(keyOption())
+    .description('Grants a role; it holds from the next request on.').addOption(keyOption()).addOption(jsonOption())
   bind(grant, async ({ client, terminal }, principal: string, role: string, options: Repeatable) => {
-    await client.request('PUT', at(principal, 'roles', role), { body: {}, key: options.key })
-    terminal.line(`granted: ${role} to ${principal}`)
+    const { body } = await client.request('PUT', at(principal, 'roles', role), { body: {}, key: options.key })
+    if (options.json === true) terminal.json(body)
+    else terminal.line(`granted: ${role} to ${principal}`)
     return 'done'
   })
   const revoke = principals.command('revoke').argument('<principal>').argument('<role>')
-    .description('Takes a role away; the next request is refused, in every process.').addOption(keyOption())
+    .description('Takes a role away; the next request is refused, in every process.').addOption(keyOption()).addOption(jsonOption())
   bind(revoke, async ({ client, terminal }, principal: string, role: string, options: Repeatable) => {
-    await client.request('DELETE', at(principal, 'roles', role), { key: options.key })
-    terminal.line(`revoked: ${role} from ${principal}`)
+    const { body } = await client.request('DELETE', at(principal, 'roles', role), { key: options.key })
+    if (options.json === true) terminal.json(body)
+    else terminal.line(`revoked: ${role} from ${principal}`)
     return 'done'
   })
 }
@@ -99,10 +101,11 @@ const tokenVerbs = (tokens: Command, bind: Bind): void => {
     return 'done'
   })
   const revoke = tokens.command('revoke').argument('<principal>').argument('<token-id>')
-    .description('Revokes a token; the next request with it is refused, in every process.').addOption(keyOption())
+    .description('Revokes a token; the next request with it is refused, in every process.').addOption(keyOption()).addOption(jsonOption())
   bind(revoke, async ({ client, terminal }, principal: string, token: string, options: Repeatable) => {
-    await client.request('DELETE', at(principal, 'tokens', token), { key: options.key })
-    terminal.line(`revoked: token ${token}`)
+    const { body } = await client.request('DELETE', at(principal, 'tokens', token), { key: options.key })
+    if (options.json === true) terminal.json(body)
+    else terminal.line(`revoked: token ${token}`)
     return 'done'
   })
 }

@@ -1,6 +1,6 @@
 // `chancery replay` and `chancery open-intents`: what the auditor takes away, and what still waits for its outcome.
 import { Failure } from '../failures.ts'
-import { jsonOption, type Family, type Json } from '../verb.ts'
+import { jsonOption, minPositionOption, type Family, type Listing } from '../verb.ts'
 
 interface Intent { type: string, stream: string, position: string, occurred_at: string, steps: number }
 
@@ -25,10 +25,10 @@ export const auditVerbs: Family = (program, bind) => {
 
   const intents = program.command('open-intents')
     .description('Lists every intent in the log that has no outcome yet.')
-    .addOption(jsonOption())
-  bind(intents, async ({ client, terminal }, options: Json) => {
+    .addOption(minPositionOption()).addOption(jsonOption())
+  bind(intents, async ({ client, terminal }, options: Listing) => {
     const rows: string[][] = []
-    for await (const intent of client.pages<Intent>('/api/v1/audit/open-intents')) {
+    for await (const intent of client.pages<Intent>('/api/v1/audit/open-intents', {}, options.minPosition)) {
       if (options.json === true) terminal.json(intent)
       else rows.push([intent.occurred_at, intent.type, intent.stream, intent.position, String(intent.steps)])
     }

@@ -4,7 +4,7 @@ import { reasonFor, sure } from '../ask.ts'
 import type { Client } from '../client.ts'
 import { Failure, ProblemFailure, type Exit } from '../failures.ts'
 import type { Terminal } from '../terminal.ts'
-import { jsonOption, reasonOption, ticketOption, type Family, type Json, type Tools } from '../verb.ts'
+import { jsonOption, minPositionOption, reasonOption, ticketOption, type Family, type Json, type Listing, type Tools } from '../verb.ts'
 import { TESTERS, type ResetAnswer, type Tester } from './testers.ts'
 
 const GHOST_STATES = ['ghost_no_users_row', 'ghost_empty_shell']
@@ -12,13 +12,13 @@ const GHOST_STATES = ['ghost_no_users_row', 'ghost_empty_shell']
 /** A tester to be reset: a ghost, or one whose reset was begun and not ended. */
 interface Ghost { tester_id: string, ghost_state: string }
 
-interface SweepOptions extends Json { limit: number, dryRun?: boolean, reason?: string, ticket?: string }
+interface SweepOptions extends Listing { limit: number, dryRun?: boolean, reason?: string, ticket?: string }
 
 export const ghostVerbs: Family = (program, bind) => {
   const ghosts = program.command('ghosts').description('Half-enrolled testers: list them, reset many.')
-  const list = ghosts.command('list').description('Lists every tester who is a ghost.').addOption(jsonOption())
-  bind(list, async ({ client, terminal }, options: Json) => {
-    print(terminal, await first(Infinity, ghostsOf(client)), options)
+  const list = ghosts.command('list').description('Lists every tester who is a ghost.').addOption(minPositionOption()).addOption(jsonOption())
+  bind(list, async ({ client, terminal }, options: Listing) => {
+    print(terminal, await first(Infinity, ghostsOf(client, options)), options)
     return 'done'
   })
 
@@ -27,10 +27,10 @@ export const ghostVerbs: Family = (program, bind) => {
       'Interrupted, it is simply run again. Exit code 5 if one was refused or is left.')
     .requiredOption('--limit <n>', 'at most this many', count)
     .option('--dry-run', 'only say which')
-    .addOption(reasonOption()).addOption(ticketOption()).addOption(jsonOption())
+    .addOption(reasonOption()).addOption(ticketOption()).addOption(minPositionOption()).addOption(jsonOption())
   bind(sweep, async (tools, options: SweepOptions) => {
     const { client, terminal, surroundings } = tools
-    const found = () => first(options.limit, begun(client), ghostsOf(client))
+    const found = () => first(options.limit, begun(client, options), ghostsOf(client, options))
     if (options.dryRun === true) {
       print(terminal, await found(), options)
       return 'done'
@@ -47,20 +47,18 @@ const count = (text: string): number => {
   return Number(text)
 }
 
-const ghostsOf = async function * (client: Client): AsyncGenerator<Ghost> {
+const ghostsOf = async function * (client: Client, { minPosition }: Listing): AsyncGenerator<Ghost> {
   for (const state of GHOST_STATES) {
-    for await (const tester of client.pages<Tester>(TESTERS, { ghost_state: state })) yield { ...tester, ghost_state: state }
+    for await (const tester of client.pages<Tester>(TESTERS, { ghost_state: state }, minPosition)) yield { ...tester, ghost_state: state }
   }
 }
 
-/** Resets that wait for their outcome; a caller who may not read the log does without. */
-const begun = async function * (client: Client): AsyncGenerator<Ghost> {
-  try {
-    for await (const { stream } of client.pages<{ stream: string }>('/api/v1/audit/open-intents', { intent: 'console.beta.ghost_reset.initiated' })) {
-      yield { tester_id: stream.slice('tester-'.length), ghost_state: 'reset_begun' }
-    }
-  } catch (error) {
-    if (!(error instanceof Failure) || error.exit !== 'access') throw error
+/** Resets that wait for their outcome. A caller who may not read the log does without: trying would enter a refusal. */
+const begun = async function * (client: Client, { minPosition }: Listing): AsyncGenerator<Ghost> {
+  const { body: { permissions } } = await client.request<{ permissions: string[] }>('GET', '/api/v1/me')
+  if (!permissions.includes('audit.read')) return
+  for await (const { stream } of client.pages<{ stream: string }>('/api/v1/audit/open-intents', { intent: 'console.beta.ghost_reset.initiated' }, minPosition)) {
+    yield { tester_id: stream.slice('tester-'.length), ghost_state: 'reset_begun' }
   }
 }
 
@@ -97,9 +95,9 @@ const resetAll = async ({ client, terminal, surroundings }: Tools, ghosts: reado
     if (surroundings.signal.aborted) break
     bar.at(reset + refused, ghosts.length, `${reset} reset, ${refused} refused, of ${ghosts.length}`)
     try {
-      const { state, mail, reset_id: resetId } = (await client.request<ResetAnswer>('POST', `${TESTERS}/${testerId}/ghost-reset`, { body, whole: true })).body
+      const { state, mail, reset_id: resetId, position } = (await client.request<ResetAnswer>('POST', `${TESTERS}/${testerId}/ghost-reset`, { body, whole: true })).body
       reset++
-      say({ tester_id: testerId, outcome: 'reset', state, mail, reset_id: resetId }, `${testerId}  reset  ${state}  mail ${mail}`)
+      say({ tester_id: testerId, outcome: 'reset', state, mail, reset_id: resetId, position }, `${testerId}  reset  ${state}  mail ${mail}`)
     } catch (error) {
       // A refusal concerns this tester alone (somebody enrolled meanwhile); anything else would meet those behind it too.
       if (!(error instanceof ProblemFailure) || error.exit !== 'refused') {

@@ -1,7 +1,7 @@
 // `chancery testers …`: invite, look, send the link again, and reset one ghost.
 import type { Command } from 'commander'
 import { reasonFor } from '../ask.ts'
-import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json } from '../verb.ts'
+import { jsonOption, keyOption, minPositionOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Listing } from '../verb.ts'
 
 export const TESTERS = '/api/v1/console/beta/testers'
 
@@ -13,7 +13,7 @@ export interface Tester {
   [key: string]: unknown
 }
 
-export interface ResetAnswer { tester_id: string, reset_id: string, state: string, mail: string }
+export interface ResetAnswer { tester_id: string, reset_id: string, state: string, mail: string, position: string }
 
 interface Repeatable extends Json { key?: string }
 interface ResetOptions extends Repeatable { reason?: string, reasonCode?: string, ticket?: string, evaluatedAtPosition?: string }
@@ -46,10 +46,10 @@ const readVerbs = (testers: Command, bind: Bind): void => {
     .description('Lists testers with their ghost state.')
     .option('--ghost-state <state>', 'only this state')
     .option('--email <address>', 'only this exact address')
-    .addOption(jsonOption())
-  bind(list, async ({ client, terminal }, options: Json & { ghostState?: string, email?: string }) => {
+    .addOption(minPositionOption()).addOption(jsonOption())
+  bind(list, async ({ client, terminal }, options: Listing & { ghostState?: string, email?: string }) => {
     const rows: string[][] = []
-    for await (const tester of client.pages<Tester>(TESTERS, { ghost_state: options.ghostState, email: options.email })) {
+    for await (const tester of client.pages<Tester>(TESTERS, { ghost_state: options.ghostState, email: options.email }, options.minPosition)) {
       if (options.json === true) terminal.json(tester)
       else rows.push([tester.tester_id, tester.ghost_state ?? '-', tester.email ?? '(erased)'])
     }
