@@ -52,11 +52,11 @@ export const createAccess = (deps: AccessDeps): Access => {
     judge: async (token, permission) => {
       const parts = token === undefined ? undefined : parseToken(token)
       if (token === undefined || parts === undefined) return { outcome: 'unauthenticated' }
-      const early = permission === undefined || hint === undefined || hint.has(parts.principalId)
-      const [principal, superadmins] = await Promise.all([load(principalAggregate, parts.principalId), early ? roster() : undefined])
+      const early = permission === undefined || hint === undefined || hint.superadmins.has(parts.principalId)
+      const [principal, read] = await Promise.all([load(principalAggregate, parts.principalId), early ? roster() : undefined])
       const caller = accepted(principal, token, parts, clock.now())
       if (caller === undefined) return { outcome: 'unauthenticated' }
-      return verdict(caller, permission, superadmins ?? (needsRoster(caller, permission) ? await roster() : new Map()))
+      return verdict(caller, permission, read ?? (needsRoster(caller, permission) ? await roster() : rosterAggregate.initial))
     },
     noteRefusal: async (refusal) => {
       const key = `${refusal.caller.principalId} ${refusal.permission}`
@@ -82,7 +82,7 @@ const accepted = (principal: Principal, token: string, parts: TokenParts, at: Da
 const needsRoster = (caller: Caller, permission: Permission | undefined): boolean =>
   permission === undefined || !allows(caller.roles, permission)
 
-const verdict = (known: Caller, permission: Permission | undefined, superadmins: Roster): Verdict => {
+const verdict = (known: Caller, permission: Permission | undefined, { superadmins }: Roster): Verdict => {
   const roles = superadmins.has(known.principalId) ? new Set<Role>([...known.roles, 'superadmin']) : known.roles
   const caller = { ...known, roles }
   return { outcome: permission === undefined || allows(roles, permission) ? 'allowed' : 'forbidden', caller }

@@ -3,11 +3,10 @@ import { refuse } from '../../domain/codes.ts'
 import { Clear } from '../../domain/personal.ts'
 import { create, grantRole, known, principalAggregate, revokeRole, usableTokens, type OwnRole, type PrincipalKind } from '../../domain/principal/principal.ts'
 import type { Role } from '../../domain/principal/roles.ts'
-import { ROSTER, grant, remove, rosterAggregate, strikeToken } from '../../domain/principal/roster.ts'
+import { ROSTER, grant, remove, rosterAggregate } from '../../domain/principal/roster.ts'
 import type { ExpectedRevision, Ids } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
 import type { Aggregates } from '../execute.ts'
-import { withoutRevoked } from '../roster/verified.ts'
 
 export interface PrincipalDeps { aggregates: Aggregates, ids: Ids }
 
@@ -29,17 +28,17 @@ export const createPrincipal = async (
 export interface RoleCommand { principalId: string, role: Role, ifMatch?: bigint | undefined }
 
 /** Grants a role; granting one that is held changes nothing and is answered all the same. */
-export const grantRoleTo = async ({ aggregates, ids }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+export const grantRoleTo = async (deps: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
   const { role, principalId } = command
-  if (role === 'superadmin') return grantSuperadmin({ aggregates, ids }, command, context)
-  return changeRole(aggregates, command, context, (state) => grantRole(state, role, context.at), principalId)
+  if (role === 'superadmin') return grantSuperadmin(deps, command, context)
+  return changeRole(deps.aggregates, command, context, (state) => grantRole(state, role, context.at), principalId)
 }
 
 /** Takes a role away; `last_superadmin` if nobody with a usable token would be left. */
-export const revokeRoleFrom = async ({ aggregates }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+export const revokeRoleFrom = async (deps: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
   const { role, principalId } = command
-  if (role === 'superadmin') return removeSuperadmin(aggregates, command, context)
-  return changeRole(aggregates, command, context, (state) => revokeRole(state, role, context.at), principalId)
+  if (role === 'superadmin') return removeSuperadmin(deps, command, context)
+  return changeRole(deps.aggregates, command, context, (state) => revokeRole(state, role, context.at), principalId)
 }
 
 const changeRole = async (
@@ -61,30 +60,20 @@ const proven = async (aggregates: Aggregates, { principalId, ifMatch }: RoleComm
   return loaded
 }
 
-const grantSuperadmin = async ({ aggregates, ids }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+const grantSuperadmin = async ({ aggregates }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
   const { principalId } = command
-  const before = await proven(aggregates, command)
-  const tokens = usableTokens(before.state, context.at)
+  const { state, revision } = await proven(aggregates, command)
   const { position } = await aggregates.execute({
-    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => grant(roster, principalId, tokens, context.at)
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => grant(roster, principalId, usableTokens(state, context.at), context.at)
   })
-  // A token revoked in between was no superadmin's then, so its revocation asked nobody: strike it from the roster.
-  const after = await aggregates.current(principalAggregate, principalId)
-  const still = new Set(usableTokens(after.state, context.at).map(({ tokenId }) => tokenId))
-  for (const { tokenId } of tokens.filter((token) => !still.has(token.tokenId))) {
-    await aggregates.execute({
-      aggregate: rosterAggregate, id: ROSTER, context: { ...context, commandId: ids.derive('strike', context.commandId, tokenId) }, decide: (roster) => strikeToken(roster, principalId, tokenId, context.at)
-    })
-  }
-  return { principalId, position, revision: after.revision }
+  return { principalId, position, revision }
 }
 
-const removeSuperadmin = async (aggregates: Aggregates, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
+const removeSuperadmin = async ({ aggregates }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
   const { principalId } = command
   const { revision } = await proven(aggregates, command)
-  const verify = await withoutRevoked(aggregates)
   const { position } = await aggregates.execute({
-    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => remove(verify(roster), principalId, context.at)
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => remove(roster, principalId, context.at)
   })
   return { principalId, position, revision }
 }

@@ -22,15 +22,15 @@ export interface SuperadminDeps { aggregates: Aggregates, ids: Ids, clock: Clock
  */
 export const bootstrapSuperadmin = async (deps: SuperadminDeps): Promise<string | undefined> => {
   const { aggregates } = deps
-  const { state: roster } = await aggregates.current(rosterAggregate, ROSTER)
-  if (roster.size > 0) return undefined
+  const { state: { superadmins } } = await aggregates.current(rosterAggregate, ROSTER)
+  if (superadmins.size > 0) return undefined
   const principalId = firstPrincipal(deps)
   const { state } = await aggregates.current(principalAggregate, principalId)
   const context = contextOf(deps, 'bootstrap')
   const token = await leftBehind(deps, state, context.at) ?? await enterToken(deps, context)
   const tokenId = parseToken(token)?.tokenId ?? ''
   await aggregates.execute({
-    aggregate: rosterAggregate, id: ROSTER, context, decide: (superadmins) => grant(superadmins, principalId, [{ tokenId }], context.at)
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => grant(roster, principalId, [{ tokenId }], context.at)
   })
   return token
 }

@@ -1,9 +1,8 @@
 // Use cases on access tokens: making one, shown once, and revoking one.
 import { issueToken, known, principalAggregate, revocable, revokeToken } from '../../domain/principal/principal.ts'
-import { ROSTER, addToken, rosterAggregate, strikeToken, withdrawToken } from '../../domain/principal/roster.ts'
+import { ROSTER, addToken, rosterAggregate, withdrawToken } from '../../domain/principal/roster.ts'
 import type { CommandContext } from '../context.ts'
 import type { PrincipalDeps, PrincipalReceipt } from '../principals/principals.ts'
-import { withoutRevoked } from '../roster/verified.ts'
 import { digestOf, makeToken } from './token.ts'
 
 export interface IssueCommand { principalId: string, label?: string, expiresAt?: string }
@@ -35,25 +34,20 @@ export const issueTokenFor = async (
 export interface RevokeCommand { principalId: string, tokenId: string }
 
 /**
- * Revokes a token. For a superadmin the roster decides first, so that one usable token always stays; only then is the
+ * Revokes a token. The roster decides first, so that a superadmin with a usable token always stays; only then is the
  * revocation entered, from which on the door refuses the token. Repeating the request completes what a crash cut off.
  */
 export const revokeTokenOf = async (
-  { aggregates, ids }: PrincipalDeps, { principalId, tokenId }: RevokeCommand, context: CommandContext
+  { aggregates }: PrincipalDeps, { principalId, tokenId }: RevokeCommand, context: CommandContext
 ): Promise<PrincipalReceipt> => {
   const before = await aggregates.current(principalAggregate, principalId)
   known(before.state)
   if (!before.commands.has(context.commandId)) revocable(before.state, tokenId)
-  const verify = await withoutRevoked(aggregates)
   await aggregates.execute({
-    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => withdrawToken(verify(roster), principalId, tokenId, context.at)
+    aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => withdrawToken(roster, principalId, tokenId, context.at)
   })
   const { position, revision } = await aggregates.execute({
     aggregate: principalAggregate, id: principalId, context, decide: (state) => revokeToken(state, tokenId, context.at)
-  })
-  // Whoever became superadmin in between was granted it with this token: strike it there (see grantSuperadmin).
-  await aggregates.execute({
-    aggregate: rosterAggregate, id: ROSTER, context: { ...context, commandId: ids.derive('strike', context.commandId, tokenId) }, decide: (roster) => strikeToken(roster, principalId, tokenId, context.at)
   })
   return { principalId, position, revision }
 }

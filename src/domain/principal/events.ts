@@ -35,7 +35,7 @@ export const rosterEvents = {
   'superadmin.token_added': defineEvent(1, 'A superadmin got another token.', Type.Object({
     principalId: Uuid(), token: tokenOfRoster, addedAt: InstantField()
   }, closed)),
-  'superadmin.token_withdrawn': defineEvent(1, "A superadmin's token is to be revoked: decided here, so that one usable token always stays.", Type.Object({
+  'superadmin.token_withdrawn': defineEvent(1, 'A token is to be revoked: decided here for everybody, so that a superadmin with a usable token always stays.', Type.Object({
     principalId: Uuid(), tokenId: Uuid(), withdrawnAt: InstantField()
   }, closed)),
   'superadmin.recovered': defineEvent(1, 'With the service stopped, somebody with the data folder made a superadmin token.', Type.Object({

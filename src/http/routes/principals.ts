@@ -63,12 +63,13 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
     const id = request.params.principal_id
     const [loaded, roster] = await Promise.all([aggregates.current(principalAggregate, id), aggregates.current(rosterAggregate, ROSTER)])
     const principal = known(loaded.state)
-    const position = roster.state.has(id) && roster.position > loaded.position ? roster.position : loaded.position
+    const superadmin = roster.state.superadmins.has(id)
+    const position = superadmin && roster.position > loaded.position ? roster.position : loaded.position
     return located(reply, { position, revision: loaded.revision }, {
       principal_id: id,
       kind: principal.kind,
       name: await nameOf(vault, id, principal.name),
-      roles: inOrder(roster.state.has(id) ? [...principal.roles, 'superadmin'] : principal.roles),
+      roles: inOrder(superadmin ? [...principal.roles, 'superadmin'] : principal.roles),
       usable_tokens: usableTokens(principal, clock.now()).length,
       created_at: principal.createdAt
     })
