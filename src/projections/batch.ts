@@ -91,13 +91,15 @@ export const applyBatch = async (
   const events = items.flatMap((item) => 'event' in item ? [item.event] : [])
   const work = collect(projector, (table) => physicalName(table, generation), events)
   try {
-    const [, moved] = await Promise.all([
+    const [begun, moved, loaded] = await Promise.allSettled([
       connection.query('begin'), advance(connection, generation, generation.read_to, { readTo: last.position, event: last }), load(connection, work)
     ])
-    if (!moved) {
+    // Looked at before any other failure: whoever moved it may have switched to other tables and dropped these.
+    if (moved.status === 'fulfilled' && !moved.value) {
       await connection.query('rollback')
       return undefined
     }
+    for (const outcome of [begun, moved, loaded]) if (outcome.status === 'rejected') throw outcome.reason
     const answers = await Promise.all([
       ...statementsOf(work).map(({ text, values, name }) => connection.query(text, values, name)), connection.query('commit')
     ])

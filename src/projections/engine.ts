@@ -63,6 +63,9 @@ export const startProjections = async (options: ProjectionOptions): Promise<Proj
     if (jobs.has(id) || failed.has(id)) return
     jobs.set(id, runJob({ ...options, projector, settings, signal: closing.signal }, generation).then((alarm) => {
       if (alarm !== undefined) failed.set(id, alarm)
+    }).catch((error: unknown) => {
+      logger.error({ err: error, projection: projector.name }, `generation ${generation.generation} of projection ${projector.name} broke off`)
+    }).finally(() => {
       jobs.delete(id)
       bell.ring()
     }))

@@ -63,20 +63,25 @@ export const fill = async (filling: Filling, from: Generation, upTo?: bigint): P
     committed = committed.then((at) => apply(at, taken))
     committed.catch(() => {}) // heard below, where it is awaited
   }
-  for await (const item of itemsOf(log, from.position)) {
-    if (signal.aborted) throw new Moved()
-    if (upTo !== undefined && item.position > upTo) break
-    const poison = blockedBy(projector, item)
-    if (poison !== undefined) {
-      flush()
+  try {
+    for await (const item of itemsOf(log, from.position)) {
+      if (signal.aborted) throw new Moved()
+      if (upTo !== undefined && item.position > upTo) break
+      const poison = blockedBy(projector, item)
+      if (poison !== undefined) {
+        flush()
+        await committed
+        throw poison
+      }
+      items.push(item)
+      if (items.length < batch) continue
       await committed
-      throw poison
+      flush()
     }
-    items.push(item)
-    if (items.length < batch) continue
-    await committed
-    flush()
+    if (items.length > 0) flush()
+    return { generation: await committed, events }
+  } finally {
+    // The connection is used again: nothing of ours may still be on its way.
+    await committed.catch(() => {})
   }
-  if (items.length > 0) flush()
-  return { generation: await committed, events }
 }

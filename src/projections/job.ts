@@ -27,9 +27,12 @@ export const runJob = async (options: JobOptions, { name, generation }: Generati
   const { database, log, projector, settings, signal, logger, onAlarm } = options
   const backoff = createBackoff(settings.backoff)
   let connection: Connection | undefined
+  let elsewhere = false
   try {
     while (!signal.aborted) {
       try {
+        if (elsewhere) await standBy(options, name, generation)
+        elsewhere = false
         const at = await generationAt(database, name, generation)
         if (at?.state !== 'filling' && at?.state !== 'verifying') return undefined
         const fork = await forkOf(log, at)
@@ -47,8 +50,8 @@ export const runJob = async (options: JobOptions, { name, generation }: Generati
           onAlarm?.(error.alarm)
           return error.alarm
         }
-        if (error instanceof Moved) await standBy(options, name, generation)
-        else {
+        elsewhere = error instanceof Moved
+        if (!elsewhere) {
           logger.warn({ err: error, projection: name, generation }, `filling projection ${name} waits for Postgres or the event store`)
           await pause(backoff.next(), signal)
         }

@@ -42,7 +42,7 @@ const atCommit = (database: Database, happens: (connection: Connection, commit: 
         if (text === 'commit') await happens(connection, () => connection.query('commit'), ++commits)
         return connection.query(text, values, name)
       }
-      return { query, get lost () { return connection.lost }, close: connection.close }
+      return { query, get lost () { return connection.lost }, close: () => connection.close() }
     }
   }
 }
