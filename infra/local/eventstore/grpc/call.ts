@@ -76,7 +76,10 @@ export class Call implements Holder {
   get over (): boolean { return this.#over }
 
   /** True if the peer has not read what was sent: send no more until `drained`. */
-  get congested (): boolean { return this.#stream.writableNeedDrain || this.#stream.destroyed }
+  get congested (): boolean { return this.#stream.writableNeedDrain || this.#gone }
+
+  /** Reset or cut: nothing can be sent any more, and trying throws. */
+  get #gone (): boolean { return this.#stream.destroyed || this.#stream.closed }
 
   handle (handler: CallHandler): void {
     this.#handler = handler
@@ -112,8 +115,7 @@ export class Call implements Holder {
   write (frames: Buffer): void {
     if (this.#over) return
     this.#flush()
-    this.#start()
-    this.#stream.write(frames)
+    this.#put(frames)
   }
 
   /** Ends the call well, with everything sent before it. */
@@ -130,7 +132,7 @@ export class Call implements Holder {
     if (this.#started) this.#finish(error)
     else {
       this.#over = true
-      if (this.#stream.destroyed) return
+      if (this.#gone) return
       this.#stream.respond({ ...RESPONSE_HEADERS, ...statusHeaders(error) }, { endStream: true })
       this.#linger()
     }
@@ -150,21 +152,25 @@ export class Call implements Holder {
     const frames = this.#out
     if (frames.length === 0 || this.#over) return
     this.#out = []
+    this.#put(Buffer.concat(frames))
+  }
+
+  #put (frames: Buffer): void {
     this.#start()
-    this.#stream.write(frames.length === 1 ? frames[0] : Buffer.concat(frames))
+    if (!this.#gone) this.#stream.write(frames)
   }
 
   #start (): void {
-    if (this.#started || this.#stream.destroyed) return
+    if (this.#started || this.#gone) return
     this.#started = true
     this.#stream.respond(RESPONSE_HEADERS, { waitForTrailers: true })
   }
 
   #finish (status: GrpcError): void {
     this.#over = true
-    if (this.#stream.destroyed) return
+    if (this.#gone) return
     this.#stream.once('wantTrailers', () => {
-      if (!this.#stream.destroyed) this.#stream.sendTrailers(statusHeaders(status))
+      if (!this.#gone) this.#stream.sendTrailers(statusHeaders(status))
     })
     this.#stream.end()
     this.#linger()

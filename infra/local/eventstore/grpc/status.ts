@@ -25,7 +25,7 @@ export class GrpcError extends Error {
 }
 
 /** Header values are ASCII: everything else is percent-encoded, as gRPC does with its messages. */
-export const headerValue = (text: string): string =>
+const headerValue = (text: string): string =>
   text.replace(/[^\x20-\x24\x26-\x7e]/gu, (character) => {
     let out = ''
     for (const byte of Buffer.from(character, 'utf8')) out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`

@@ -1,6 +1,6 @@
 // Moves pages from a source to a call: one page a turn, none while the peer does not read, all of them of bounded size.
 import type { Call } from '../grpc/call.ts'
-import type { GrpcError } from '../grpc/status.ts'
+import { Code, GrpcError } from '../grpc/status.ts'
 import type { Scheduler, Turn } from './scheduler.ts'
 
 /** Collects the frames of one page. */
@@ -82,11 +82,20 @@ export class Pump implements Turn {
   turn (): boolean {
     if (this.#closed || this.#call.congested) return false
     const page = new Page(this.#pumps.pageLimit)
-    const next = this.#source.fill(page)
+    const next = this.#fill(page)
     const [first] = page.frames
     if (first) this.#call.write(page.frames.length === 1 ? first : Buffer.concat(page.frames))
     if (next === 'end') this.#call.end()
     else if (typeof next !== 'string') this.#call.fail(next)
     return next === 'more' && !this.#call.congested
+  }
+
+  /** A read that fails ends its own call, not the server. */
+  #fill (page: Page): Next {
+    try {
+      return this.#source.fill(page)
+    } catch (error) {
+      return new GrpcError(Code.INTERNAL, error instanceof Error ? error.message : String(error))
+    }
   }
 }

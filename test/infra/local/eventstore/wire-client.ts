@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { FrameReader, frame } from '../../../../infra/local/eventstore/grpc/framing.ts'
 import { WireReader, bytesField, varintField } from '../../../../infra/local/eventstore/protocol/wire.ts'
 
-export const STREAMS = '/event_store.client.streams.Streams'
+const STREAMS = '/event_store.client.streams.Streams'
 const NO_LIMIT = 2 ** 31
 
 export interface Status { readonly code: number, readonly message: string, readonly trailers: IncomingHttpHeaders }
@@ -186,7 +186,7 @@ export const batchAnswer = (message: Buffer): Answer => {
   return { ...answer, id }
 }
 
-export const successOf = (success: WireReader): { revision: number, position: number | undefined } => {
+const successOf = (success: WireReader): { revision: number, position: number | undefined } => {
   let revision = -1
   let position: number | undefined
   while (success.next()) {
