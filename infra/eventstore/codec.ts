@@ -1,7 +1,7 @@
 // Events to bytes and back: checked against the catalogue on both ways, personal fields sealed, old versions lifted.
 import { categoryOf, type LogEvent, type RecordedEvent } from '../../src/domain/catalogue.ts'
 import { Refusal } from '../../src/domain/codes.ts'
-import type { EventMetadata } from '../../src/domain/event.ts'
+import type { EventDefinition, EventMetadata } from '../../src/domain/event.ts'
 import { Clear, type Sealed } from '../../src/domain/personal.ts'
 import { UnreadableEvent } from '../../src/log-errors.ts'
 import type { NewEvent, Vault } from '../../src/ports.ts'
@@ -93,7 +93,7 @@ export const decode = (stored: StoredEvent): LogEvent => {
   if (isUnstorable(stored.data) || isUnstorable(stored.metadata)) throw unreadable('it holds NUL or half a surrogate pair')
   const metadata = parse(stored.metadata, () => unreadable('its metadata is not JSON'))
   if (!metadataShape.check.Check(metadata)) throw unreadable(`metadata: ${complaint(metadataShape.check, metadata)}`)
-  const data = lift(shape, (metadata as EventMetadata).schemaVersion, parse(stored.data, () => unreadable('its data is not JSON')), unreadable)
+  const data = lift(shape.definition, (metadata as EventMetadata).schemaVersion, parse(stored.data, () => unreadable('its data is not JSON')), unreadable)
   if (!shape.check.Check(data)) throw unreadable(`data: ${complaint(shape.check, data)}`)
   const check = (personal: unknown, path: string) => {
     if (!stands(personal, stored, path)) throw unreadable(`${path} holds an envelope of another place`)
@@ -113,7 +113,8 @@ const parse = (text: string, failed: () => Error): unknown => {
   }
 }
 
-const lift = ({ definition }: EventShape, version: number, data: unknown, unreadable: (why: string) => Error): unknown => {
+/** Turns data of an old version into data of the current one; what it makes is checked against the schema afterwards. */
+export const lift = (definition: EventDefinition, version: number, data: unknown, unreadable: (why: string) => Error): unknown => {
   if (version < 1 || version > definition.version) throw unreadable(`its version ${version} is not known here (current: ${definition.version})`)
   let lifted = data
   for (let from = version; from < definition.version; from++) {
