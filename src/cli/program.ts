@@ -4,13 +4,14 @@ import type { Surroundings } from './terminal.ts'
 import type { Bind } from './verb.ts'
 import { accessVerbs } from './verbs/access.ts'
 import { auditVerbs } from './verbs/audit.ts'
+import { dataFolderVerbs } from './verbs/data-folder.ts'
 import { ghostVerbs } from './verbs/ghosts.ts'
 import { importVerb } from './verbs/import.ts'
 import { projectionVerbs } from './verbs/projections.ts'
 import { statusVerb } from './verbs/status.ts'
 import { testerVerbs } from './verbs/testers.ts'
 
-const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, auditVerbs, accessVerbs]
+const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, auditVerbs, accessVerbs, dataFolderVerbs]
 
 /** @param bind gives each verb its action; the generated reference passes one that does nothing */
 export const createProgram = ({ stdout, stderr }: Pick<Surroundings, 'stdout' | 'stderr'>, bind: Bind): Command => {
