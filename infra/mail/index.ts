@@ -1,5 +1,5 @@
 // Hands mails over: to an SMTP server if there is one, else into files of an outbox folder.
-import type { Mailer } from '../../src/ports.ts'
+import type { OpenMailer } from './mailer.ts'
 import { openOutbox } from './outbox.ts'
 import { openSmtp } from './smtp.ts'
 
@@ -11,8 +11,6 @@ export interface MailSettings {
   /** Sender, as `Name <address>`. */
   from: string
 }
-
-export interface OpenMailer extends Mailer { close (): void }
 
 export const openMailer = ({ smtpUrl, outbox, from }: MailSettings): OpenMailer =>
   smtpUrl === undefined ? openOutbox({ folder: outbox, from }) : openSmtp({ url: smtpUrl, from })

@@ -2,7 +2,7 @@
 import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import nodemailer from 'nodemailer'
-import type { OpenMailer } from './index.ts'
+import type { OpenMailer } from './mailer.ts'
 
 export const openOutbox = ({ folder, from }: { folder: string, from: string }): OpenMailer => {
   const composer = nodemailer.createTransport({ streamTransport: true, buffer: true, disableFileAccess: true, disableUrlAccess: true }, { from })

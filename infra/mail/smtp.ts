@@ -1,7 +1,7 @@
 // Mail over SMTP. What a server says in words may repeat the address, so only its reply code leaves this file.
 import nodemailer from 'nodemailer'
 import type { MailOutcome } from '../../src/ports.ts'
-import type { OpenMailer } from './index.ts'
+import type { OpenMailer } from './mailer.ts'
 
 /** How long each part of a hand-over may take, in ms: a server that hangs must not hold the mails behind it. */
 const LIMITS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 5_000 }

@@ -11,8 +11,8 @@ type Enrolling = Exclude<User, { status: 'reset' }>
 /** How long a challenge may be answered (reliability.md, "WebAuthn"). */
 export const CHALLENGE_LIFE_MS = 300_000
 /** Of each, a link (decision 22). */
-export const MAX_CHALLENGES = 10
-export const MAX_FAILED_VERIFICATIONS = 10
+const MAX_CHALLENGES = 10
+const MAX_FAILED_VERIFICATIONS = 10
 
 export interface IssueChallenge {
   userId: string
