@@ -15,7 +15,7 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const start = async (): Promise<void> => {
   const config = readConfig()
   const logger = createLogger(config, process.stderr.isTTY ? process.stderr : undefined)
-  const opening = openService(config, { logger })
+  const opening = openService(config, { logger, tell: (sentence) => { process.stdout.write(`${sentence}\n`) } })
 
   const grace = closeWithGrace({ delay: STOP_LIMIT_MS, logger, skip: [...stopSignals] }, async ({ err }) => {
     if (err !== undefined) logger.fatal({ err }, 'stopping after an error that nobody caught')
