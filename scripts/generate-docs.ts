@@ -10,6 +10,7 @@ import { envExample } from './generate-docs/env-example.ts'
 import { eventsPage } from './generate-docs/events.ts'
 import { deadEnds } from './generate-docs/links.ts'
 import { rolesPage } from './generate-docs/roles.ts'
+import { routesPage } from './generate-docs/routes.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -20,7 +21,8 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/codes.md': codesPage,
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/events.md': eventsPage,
-  'docs/reference/roles.md': rolesPage
+  'docs/reference/roles.md': rolesPage,
+  'docs/reference/routes.md': routesPage
 }
 
 const checking = process.argv.includes('--check')
