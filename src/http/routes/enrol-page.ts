@@ -15,7 +15,7 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 export const enrolPage = (): FastifyPluginAsyncTypebox => async (app) => {
   for (const [url, { name, type }] of Object.entries(files)) {
     const content = await readFile(new URL(`../enrol-page/${name}`, import.meta.url))
-    app.get(url, { config: { access: 'public' } }, async (_request, reply) => {
+    app.get(url, { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
       void reply.headers({
         'content-type': type, 'content-security-policy': POLICY, 'cache-control': 'no-cache',
         'permissions-policy': 'publickey-credentials-create=(self)'
