@@ -11,7 +11,7 @@ import { complaint, metadataShape, shapeOf, type EventShape, type Shape } from '
 import type { PersonalWalk } from './personal-fields.ts'
 
 /** An event that no schema of the catalogue fits was about to be appended: a mistake of the program, not of its caller. */
-export class InvalidEvent extends Error {
+class InvalidEvent extends Error {
   override readonly name = 'InvalidEvent'
 }
 

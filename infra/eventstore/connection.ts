@@ -18,6 +18,8 @@ export const targetOf = (url: string): Target => parseConnectionString(url)
 
 const isCluster = ({ dnsDiscover, hosts }: Target): boolean => dnsDiscover || hosts.length > 1
 
+const STALL_MS = 100
+
 export interface Connection {
   streams: StreamsClient
   metadata (): Metadata
@@ -55,24 +57,37 @@ export const openConnection = async (options: Target): Promise<Connection> => {
     metadata: () => metadataOf(options),
     ready: (ms) => {
       if (streams.getChannel().getConnectivityState(true) === connectivityState.READY) return Promise.resolve()
-      return new Promise((resolve, reject) => {
+      return unlessStalled(ms, () => new Promise((resolve, reject) => {
         streams.waitForReady(Date.now() + ms, (error) => {
           if (error === undefined) resolve()
           else reject(new NotReached(`${address} was not reached within ${ms} ms`, { cause: error }))
         })
-      })
+      }))
     },
     alive: () => {
-      probe ??= new Promise<void>((resolve, reject) => {
+      probe ??= unlessStalled(PROBE_MS, () => new Promise<void>((resolve, reject) => {
         features.getSupportedMethods(new shared.Empty(), metadataOf(options), { deadline: Date.now() + PROBE_MS }, (error) => {
-          probe = undefined
           if (error === null) resolve()
           else reject(error)
         })
-      })
+      })).finally(() => { probe = undefined })
       return probe
     },
     close: () => { streams.close() }
+  }
+}
+
+/**
+ * After a standstill of this process, timers fire before what has arrived meanwhile is read. An attempt that failed much
+ * later than its limit says nothing about the other side, and is made once more.
+ */
+const unlessStalled = async (ms: number, attempt: () => Promise<void>): Promise<void> => {
+  const started = performance.now()
+  try {
+    await attempt()
+  } catch (error) {
+    if (performance.now() - started < ms + STALL_MS) throw error
+    await attempt()
   }
 }
 

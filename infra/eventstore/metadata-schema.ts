@@ -1,12 +1,15 @@
 // The metadata that every event of ours carries (architecture.md, "Streams"), as a schema.
-import { Type, type Static } from '@sinclair/typebox'
+import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { EventMetadata } from '../../src/domain/event.ts'
 import { Count, InstantField, closed } from '../../src/domain/fields.ts'
 import { PersonalField } from '../../src/domain/personal.ts'
 
 const Id = () => Type.String({ minLength: 1, maxLength: 256 })
 
-export const MetadataSchema = Type.Object({
+/** Compile-time proof that schema and type say the same. */
+const proven = <S extends TObject>(schema: S & (Static<S> extends EventMetadata ? unknown : never)): S => schema
+
+export const MetadataSchema = proven(Type.Object({
   $correlationId: Id(),
   $causationId: Id(),
   commandId: Id(),
@@ -25,7 +28,4 @@ export const MetadataSchema = Type.Object({
   reason: Type.Optional(PersonalField()),
   ip: Type.Optional(PersonalField()),
   userAgent: Type.Optional(PersonalField())
-}, closed)
-
-/** Compile-time proof that schema and type say the same. */
-export const metadataFits = (metadata: Static<typeof MetadataSchema>): EventMetadata => metadata
+}, closed))

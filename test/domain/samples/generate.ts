@@ -1,4 +1,4 @@
-// `npx tsx test/domain/samples/generate.ts`: writes samples for each event type whose current version has none; never changes one.
+// `npm run samples`: writes samples for each event type whose current version has none; never changes one.
 // Until a version is in somebody's log, its file may be deleted and written anew; after that a change needs a new version.
 import { existsSync, writeFileSync } from 'node:fs'
 import { MetadataSchema } from '../../../infra/eventstore/metadata-schema.ts'

@@ -20,7 +20,7 @@ for (const definitions of Object.values<Record<string, EventDefinition>>(catalog
       for (let version = 1; version <= current; version++) {
         const file = sampleFile(type, version)
         if (!existsSync(file)) {
-          t.fail(`version ${version} has no sample: run "npx tsx test/domain/samples/generate.ts" and commit what it writes`)
+          t.fail(`version ${version} has no sample: run "npm run samples" and commit what it writes`)
           continue
         }
         const samples = samplesIn(file)
