@@ -15,7 +15,7 @@ interface Intent<T extends EventType> {
 }
 
 /** The list. A new intent is one entry here, and a higher version of the read model `audit`. */
-export const intents: { readonly [T in EventType]?: Intent<T> } = {
+const intents: { readonly [T in EventType]?: Intent<T> } = {
   'mail.requested': {
     id: ({ mailId }) => mailId,
     steps: { 'mail.attempted': ({ mailId }) => mailId },
@@ -47,7 +47,7 @@ export const intents: { readonly [T in EventType]?: Intent<T> } = {
       'user.created': ({ userId }) => userId, 'user.imported': ({ userId }) => userId, 'email.released': ({ userId }) => userId
     }
   },
-  // Decided in the roster, carried out in the principal's stream; struck from the roster later, it is the other way round.
+  // Decided in the roster, carried out in the principal's stream.
   'superadmin.token_withdrawn': {
     id: ({ tokenId }) => tokenId,
     outcomes: { 'principal.token_revoked': ({ tokenId }) => tokenId }

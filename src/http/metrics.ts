@@ -17,7 +17,7 @@ export interface Metrics {
 const UNKNOWN = -1
 
 /** @param projections asked whenever the page is read; a failure leaves the lags out */
-export const createMetrics = (projections: () => Promise<readonly ProjectionStatus[]>): Metrics => {
+export const createMetrics = (projections: Ask): Metrics => {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry, prefix: 'chancery_' })
@@ -33,20 +33,10 @@ export const createMetrics = (projections: () => Promise<readonly ProjectionStat
   const durations = new Histogram({
     name: 'chancery_append_duration_seconds', help: 'Time of an append that was acknowledged.', registers, buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]
   })
-  const lag = new Gauge({
-    name: 'chancery_projection_lag_milliseconds', help: 'Time of append between the last event applied and the last of ours; -1: unknown.', registers,
-    labelNames: ['projection'] as const
-  })
-  const serving = new Gauge({
-    name: 'chancery_projection_serving', help: '1 if the read model serves and has no alarm.', registers,
-    labelNames: ['projection'] as const,
-    collect: async () => {
-      for (const { name, lagMs, state } of await projections().catch(() => [])) {
-        lag.set({ projection: name }, lagMs ?? UNKNOWN)
-        serving.set({ projection: name }, state === 'serving' ? 1 : 0)
-      }
-    }
-  })
+  gauge(registers, 'chancery_projection_lag_milliseconds', 'Time of append between the last event applied and the last of ours; -1: unknown.',
+    projections, ({ lagMs }) => lagMs ?? UNKNOWN)
+  gauge(registers, 'chancery_projection_serving', '1 if the read model serves and has no alarm.',
+    projections, ({ state }) => state === 'serving' ? 1 : 0)
 
   const append = async (events: EventStore, ...[stream, expected, facts]: Parameters<EventStore['append']>) => {
     const stop = durations.startTimer()
@@ -77,6 +67,16 @@ export const createMetrics = (projections: () => Promise<readonly ProjectionStat
       ping: () => events.ping()
     })
   }
+}
+
+type Ask = () => Promise<readonly ProjectionStatus[]>
+
+/** A figure of each read model, asked for whenever the page is read. */
+const gauge = (registers: Registry[], name: string, help: string, ask: Ask, valueOf: (status: ProjectionStatus) => number): void => {
+  const made = new Gauge({
+    name, help, registers, labelNames: ['projection'] as const,
+    collect: async () => { for (const status of await ask().catch(() => [])) made.set({ projection: status.name }, valueOf(status)) }
+  })
 }
 
 const outcomeOf = (error: unknown): string => {
