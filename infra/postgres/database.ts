@@ -18,7 +18,7 @@ const on = (client: Pick<pg.ClientBase, 'query'>): Sql => ({
  * Runs `work` in one transaction on a connection of the pool.
  * @throws what `work` threw, or the last error of Postgres; after a lost COMMIT the outcome is unknown to the caller
  */
-export const transaction = async <T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> => {
+const transaction = async <T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> => {
   for (let attempt = 1; ; attempt++) {
     const client = await pool.connect()
     let broken = false

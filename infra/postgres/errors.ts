@@ -32,7 +32,7 @@ const codeOf = (error: unknown): string => error instanceof Error && 'code' in e
 export const isRepeatable = (error: unknown): boolean => error instanceof DatabaseError && repeatable.has(codeOf(error))
 
 /** True if the server could not be reached or the connection was lost, so that the outcome may be unknown. */
-export const isConnectionError = (error: unknown): boolean => {
+const isConnectionError = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
   if (error instanceof AggregateError) return error.errors.some(isConnectionError)
   if (error instanceof DatabaseError) return /^(08|57P)/.test(codeOf(error))
