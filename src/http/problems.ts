@@ -35,7 +35,7 @@ const FRAMEWORK: Readonly<Record<string, [Code, string]>> = {
 }
 
 /** The Refusal that an error means to the caller. Unforeseen errors become `internal_error` and say nothing of themselves. */
-export const refusalOf = (error: unknown, idempotencyKey?: string): Refusal => {
+const refusalOf = (error: unknown, idempotencyKey?: string): Refusal => {
   if (error instanceof Refusal) return error
   if (error instanceof WrongExpectedRevision) return new Refusal('conflict', 'Others changed the same subject. Nothing was recorded; send the request again.', { stream: error.stream })
   if (error instanceof LogUnavailable) return new Refusal('audit_unavailable', 'The event store was not reached, so nothing was recorded and nothing was done. Send the request again later.')

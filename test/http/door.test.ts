@@ -10,6 +10,7 @@ import { LogOutcomeUnknown, LogUnavailable, UnreadableEvent, WrongExpectedRevisi
 import { accepted } from '../../src/http/answers.ts'
 import { commandContext } from '../../src/http/command-context.ts'
 import { testDoor } from '../support/door.ts'
+import { until } from '../support/until.ts'
 
 const closed = { additionalProperties: false } as const
 const Body = Type.Object({
@@ -178,6 +179,22 @@ t.test('what needs no token is rate limited; what needs one, is not', async (t) 
   t.match(refused.json(), { status: 429, code: 'rate_limited' })
   t.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after']) <= 60)
   for (const { url, config } of app.routeTable) if (config.access === 'public') t.ok(config.rateLimit, `${url} has a limit`)
+})
+
+t.test('a loop that cannot keep up says so', async (t) => {
+  const app = await testDoor(t, [probe().routes], { maxEventLoopDelay: 20 })
+  const ask = () => app.inject({ url: '/api/v1/probe', headers: json })
+  const answers = new Map<number, Record<string, unknown>>()
+  await until(async () => {
+    const busy = performance.now() + 100
+    while (performance.now() < busy);
+    const answer = await ask()
+    answers.set(answer.statusCode, answer.json())
+    if (answer.statusCode === 503) t.ok(answer.headers['retry-after'])
+    return answer.statusCode === 503
+  })
+  t.match(answers.get(503), { code: 'overloaded', status: 503 })
+  await until(async () => (await ask()).statusCode === 200)
 })
 
 t.test('over a socket: what never becomes a request', async (t) => {

@@ -7,10 +7,10 @@ import { allows, type Role } from '../../src/domain/principal/roles.ts'
 import { buildApp, type AppOptions } from '../../src/http/app.ts'
 
 /** The principal that every bearer token of the form `role,role` belongs to. */
-export const TEST_PRINCIPAL = '00000000-0000-5000-8000-000000000001'
+const TEST_PRINCIPAL = '00000000-0000-5000-8000-000000000001'
 
 /** Judges `Authorization: Bearer superadmin` (or `auditor,operator`, or `none`) by the roles it names. */
-export const accessByName: Access = {
+const accessByName: Access = {
   judge: async (token, permission) => {
     if (token === undefined || token === '') return { outcome: 'unauthenticated' }
     const roles = new Set((token === 'none' ? [] : token.split(',')) as Role[])
