@@ -20,7 +20,7 @@ export const banner = (config: Config, { url, firstToken }: Pick<Service, 'url' 
     'Three lines to paste into another terminal: take the token, invite a tester, list the testers.',
     `  TOKEN=$(cat ${tokenFile})`,
     `  curl -s ${url}/api/v1/console/beta/testers -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'`,
-    `  curl -s ${url}/api/v1/console/beta/testers -H "Authorization: Bearer $TOKEN"`,
+    `  sleep 1; curl -s ${url}/api/v1/console/beta/testers -H "Authorization: Bearer $TOKEN"`,
     '',
     'Ctrl-C stops everything.',
     ''
