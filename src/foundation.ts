@@ -1,7 +1,7 @@
 // What everything else stands on: the stores, the keys, the log and the process lock, opened in this order.
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { openLog, type Log } from '../infra/eventstore/index.ts'
+import { holdsFacts, openLog, type Log } from '../infra/eventstore/index.ts'
 import { loadMasterKey, openKeys } from '../infra/keys/index.ts'
 import { connectPostgres, type Postgres } from '../infra/postgres/index.ts'
 import { openProcessLock, type OpenProcessLock } from '../infra/process-lock/index.ts'
@@ -32,7 +32,11 @@ export const openFoundation = async (config: Config, logger: Logger, releasers: 
   // Keys come before the log, since every event may need them.
   const { pool, schemas } = postgres
   const masterKey = loadMasterKey({ file: config.masterKeyFile ?? join(dataDir, 'master.key'), setting: config.masterKey, create: config.masterKeyFile === undefined })
-  const [vault, keys] = await Promise.all([openVault({ pool, schema: schemas.vault, masterKey }), openKeys({ pool, schema: schemas.vault, masterKey })])
+  // An empty vault under a log with facts is a lost one: new keys would make every address look unknown.
+  const isNew = async () => !await holdsFacts({ url: eventStoreUrl, namespace })
+    .catch((error: unknown) => { throw inEventStore(error, eventStoreUrl) })
+  const options = { pool, schema: schemas.vault, masterKey, isNew }
+  const [vault, keys] = await Promise.all([openVault(options), openKeys(options)])
 
   const log = await openLog({
     url: eventStoreUrl, namespace, vault, onDrop: (error) => { if (!releasers.running()) logger.warn({ err: error }, 'a subscription was dropped and is resumed') }

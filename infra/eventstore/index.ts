@@ -108,6 +108,20 @@ export const openLog = async (options: LogOptions): Promise<Log> => {
   }
 }
 
+/**
+ * True if the log holds facts of ours. Asked before there are keys, so it looks at none of their content.
+ * @throws LogUnavailable
+ */
+export const holdsFacts = async ({ url, namespace }: Pick<LogOptions, 'url' | 'namespace'>): Promise<boolean> => {
+  const never = () => Promise.reject(new Error('there are no keys yet'))
+  const log = await openLog({ url, namespace, vault: { seal: never, open: never } })
+  try {
+    return await first(log.rawAll({ limit: 1 })) !== undefined
+  } finally {
+    await log.close()
+  }
+}
+
 async function * decoded (events: AsyncIterable<StoredEvent>): AsyncGenerator<LogEvent, void, undefined> {
   for await (const event of events) yield decode(event)
 }

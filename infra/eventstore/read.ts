@@ -15,10 +15,11 @@ export interface Reader {
 }
 
 /** The first of a read, which is then left. */
-export const first = async <T>(items: AsyncGenerator<T, void, undefined>): Promise<T | undefined> => {
-  const { value } = await items.next()
-  await items.return()
-  return value ?? undefined
+export const first = async <T>(items: AsyncIterable<T>): Promise<T | undefined> => {
+  const iterator = items[Symbol.asyncIterator]()
+  const result = await iterator.next()
+  await iterator.return?.()
+  return result.done === true ? undefined : result.value
 }
 
 /** Where a store says that a position belongs to no event: an invalid argument, or in words. */

@@ -11,7 +11,7 @@ export { loadMasterKey, type MasterKey } from './master-key.ts'
  * @throws StartError for a wrong master key
  */
 export const openKeys = async (options: VaultOptions): Promise<Keys> => {
-  const { purposes: root } = await openSecrets(options)
+  const root = await openSecrets(options)
   const addressKey = deriveKey(root, 'address-hash')
   const linkKey = deriveKey(root, 'link-token')
   const challengeKey = deriveKey(root, 'challenge')

@@ -15,8 +15,6 @@ const KEPT_KEYS = 20_000
 const KEPT_MS = 10_000
 
 export interface SubjectVault extends Vault {
-  /** True if the vault was empty until now. With facts in the log already, that is a lost vault and no new one. */
-  made: boolean
   /** Destroys the key of a subject, known or not, for good: from then on its envelopes read as erased. Repeatable. */
   destroy (subject: string): Promise<void>
 }
@@ -26,10 +24,10 @@ type Key = { status: 'open', key: KeyObject } | { status: 'erased' } | { status:
 
 /**
  * Proves the master key on the sentinel, then serves.
- * @throws StartError for a wrong master key
+ * @throws StartError for a wrong master key, or a vault that was lost
  */
 export const openVault = async (options: VaultOptions): Promise<SubjectVault> => {
-  const { made } = await openSecrets(options)
+  await openSecrets(options)
   const { pool, masterKey } = options
   const wrapping = wrappingKey(masterKey)
   const schema = quoted(options.schema)
@@ -84,7 +82,6 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
   }
 
   return {
-    made,
     seal: async (text, { subject, stream, eventId, field }): Promise<Sealed> => {
       const key = await keyForSealing(subject)
       const at = `${stream}/${eventId}/${field}`

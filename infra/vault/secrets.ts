@@ -10,6 +10,8 @@ export interface VaultOptions {
   /** Name of the schema, `{namespace_}vault`, migrated. */
   schema: string
   masterKey: MasterKey
+  /** Asked before an empty vault gets its secrets: false says that facts rest on a vault that was lost. Default: true. */
+  isNew?: () => Promise<boolean>
 }
 
 /** The key that wraps other keys, never used on anything else. */
@@ -21,23 +23,18 @@ export const boundTo = (table: 'secret' | 'subject', name: string): string => `$
 /** Quotes a schema for use in SQL. */
 export const quoted = (schema: string): string => `"${schema.replaceAll('"', '""')}"`
 
-export interface Secrets {
-  /** The root of the keys of all purposes. */
-  purposes: KeyObject
-  /** True if this call made them: the vault was empty. */
-  made: boolean
-}
-
 /**
- * The program's secrets, made if the vault is empty; of two processes that make them at once, one wins and both get them.
+ * The root of the keys of all purposes. The program's secrets are made if the vault is empty; of two processes that make them at once, one wins and both get them.
  * They are made together, so that one without the other is a damaged vault and not a new one: another root would make
  * every address look unknown.
- * @throws StartError if the master key does not open them, or one is missing
+ * @throws StartError if the master key does not open them, one is missing, or the vault was lost
  */
-export const openSecrets = async ({ pool, schema, masterKey }: VaultOptions): Promise<Secrets> => {
+export const openSecrets = async ({ pool, schema, masterKey, isNew = async () => true }: VaultOptions): Promise<KeyObject> => {
   const wrapping = wrappingKey(masterKey)
   const table = `${quoted(schema)}.secret`
-  const { rowCount } = await pool.query(
+  const { rowCount } = await pool.query(`select from ${table}`)
+  if (rowCount === 0 && !await isNew()) throw lostVault(schema)
+  await pool.query(
     `insert into ${table} (name, wrapped, master)
      select n.name, n.wrapped, $3 from unnest($1::text[], $2::bytea[]) as n (name, wrapped) where not exists (select from ${table})
      on conflict (name) do nothing`,
@@ -51,10 +48,17 @@ export const openSecrets = async ({ pool, schema, masterKey }: VaultOptions): Pr
     return createSecretKey(secret)
   }
   open('sentinel')
-  return { purposes: open('purposes'), made: rowCount === names.length }
+  return open('purposes')
 }
 
 const names = ['sentinel', 'purposes']
+
+const lostVault = (schema: string): StartError =>
+  new StartError(
+    `the vault in schema ${schema} is empty, but the log holds facts that rest on it: no person in them could be read or found again`, [
+      'Restore the vault from its backup.',
+      'If this is meant to be another installation, give it a namespace of its own (CHANCERY_NAMESPACE).'
+    ])
 
 const wrongMasterKey = (schema: string, { id, source, made }: MasterKey, expected: string | undefined): StartError =>
   new StartError(

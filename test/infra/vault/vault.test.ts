@@ -97,8 +97,10 @@ t.test('erased is said only where the mark is', async (t) => {
 
 t.test('a wrong master key is refused at start', async (t) => {
   const { options, pool, schema } = await postgres(t)
-  t.equal((await openVault(options)).made, true)
-  t.equal((await openVault(options)).made, false)
+  await t.rejects(openVault({ ...options, isNew: async () => false }), /is empty, but the log holds facts/)
+  await t.rejects(openKeys({ ...options, isNew: async () => false }), StartError, 'and nothing was made by that')
+  await openVault(options)
+  await openVault({ ...options, isNew: async () => t.fail('only an empty vault raises the question') })
   await openKeys(options)
   const wrong = { ...options, masterKey: masterKey(newKey(), '/data/master.key', true) }
   const error = await openVault(wrong).then(() => undefined, (error: unknown) => error)
@@ -134,6 +136,25 @@ t.test('rotation changes neither what is sealed nor what is derived', async (t) 
 
   await t.rejects(rotateMasterKey({ pool, schema, from: master, to: masterKey(newKey(), 'third') }), /does not open with the old master key/)
   t.same(await (await openVault(rotated)).open(sealed, ada), { status: 'open', text: 'ada@example.com' }, 'a failed rotation changed nothing')
+})
+
+t.test('what earlier versions wrote still opens', async (t) => {
+  const { options, pool, schema } = await postgres(t)
+  const old = masterKey(Buffer.alloc(32, 7), 'the past')
+  t.equal(old.id, '918d3732470d3020')
+  const bytes = (text: string) => Buffer.from(text, 'base64url')
+  await pool.query(`insert into "${schema}".secret (name, wrapped, master) values ('sentinel', $1, $3), ('purposes', $2, $3)`, [
+    bytes('Tn_zg0fBx1Vez6bl5xBY5nKVJfLPUItSvtID3L4wdwI9yHqjRtKvF4H97gKZRTBPzsLsaG6GR2gkYIU2'),
+    bytes('fxqM3X5fOB81obQehltSnvGyW2obtl0zt7mHHCavTq13BPFcnpVVodoFIP3Ie4ZvcAkl5l63w66TOOyK'), old.id
+  ])
+  await pool.query(`insert into "${schema}".subject_key (subject, wrapped, master) values ($1, $2, $3)`,
+    [ada, bytes('WafeLC-LgCfT2X_A5TiD6nVNOxpXQliYD4MxcbxzHwvhQ1hE9zFX7LaHWXGHM1RicwL4TA99Nc8vvraa'), old.id])
+  const vault = await openVault({ ...options, masterKey: old })
+  const sealed = { sealed: 'v1' as const, subject: ada, at: `${ada}/e1/data.email`, value: 'bnNACfvsFX_hrZGJ6FTyN9oDKBQ0kgqed_B_zBj79qQPKlVLxiOcYELJNA' }
+  t.same(await vault.open(sealed, ada), { status: 'open', text: 'ada@example.com' })
+  const keys = await openKeys({ ...options, masterKey: old })
+  t.equal(keys.addressHash('ada@example.com'), 'ffe4dbebf2183b1d858015e22080db41d889cc27ec463da46e3e0a8a912433dc')
+  t.equal(keys.linkSecret('t1'), 'XA7r3I2AWnBjoEagwbj1lP5tDyWj1mrezp3KgILWu_k')
 })
 
 t.test('derivations', async (t) => {
