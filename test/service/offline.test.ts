@@ -52,12 +52,13 @@ t.test('a failpoint after an append kills when the fact is on disk and nobody wa
   const { body: made } = await service.request('POST', '/api/v1/principals', { name: 'x', kind: 'service' })
   const path = `/api/v1/principals/${String(made['principal_id'])}/tokens`
   const { body: issued } = await service.request('POST', path, { label: 'x' })
-  await t.rejects(service.request('DELETE', `${path}/${String(issued['token_id'])}`))
+  const revoke = (by: TestService) => by.request('DELETE', `${path}/${String(issued['token_id'])}`, undefined, { 'idempotency-key': 'revoke-1' })
+  await t.rejects(revoke(service))
   t.equal(await service.exit, 'SIGKILL')
   const { CHANCERY_FAILPOINT: _, ...env } = service.env
   const next = await testService(t, { beside: { ...service, env } })
   await until(async () => await count(next, 'principal.token_revoked') === 1)
-  t.equal((await next.request('DELETE', `${path}/${String(issued['token_id'])}`, undefined)).status, 200)
+  t.equal((await revoke(next)).status, 200)
   t.equal(await count(next, 'principal.token_revoked'), 1, 'asked again, it is recorded once')
 })
 
