@@ -33,5 +33,5 @@ export const connectPostgres = async (options: {
   await migrate(url, { 'read-models': schemas.readModels, vault: schemas.vault })
   const connection = { url, schema: schemas.readModels, applicationName: 'chancery' }
   const pool = createPool({ ...connection, ...(options.max !== undefined && { max: options.max }), ...(options.onError && { onError: options.onError }) })
-  return { pool, database: createDatabase(pool, connection), schemas, close: () => pool.end() }
+  return { pool, database: createDatabase(pool, connection), schemas, close: async () => { if (!pool.ending) await pool.end() } }
 }
