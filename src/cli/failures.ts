@@ -41,7 +41,7 @@ export class ProblemFailure extends Failure {
     super(exitOf(problem), [
       `${problem.code} (${problem.status}): ${problem.detail || problem.title}`,
       ...extras(problem.fields),
-      ...next === undefined ? [] : [`next: ${next}`],
+      ...next === undefined ? [] : [`what to do: ${next}`],
       ...problem.trace_id === undefined ? [] : [`trace: ${problem.trace_id}`]
     ].join('\n'))
     this.name = 'ProblemFailure'

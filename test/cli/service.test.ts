@@ -97,9 +97,10 @@ t.test('one tester: invited, listed, shown, mailed again, and not reset while th
   const made = await chancery('testers', 'invite', 'new@example.test', '--name', 'New Person', '--json')
   const invited = JSON.parse(made.stdout) as { tester_id: string }
   t.match(await chancery('testers', 'list', '--email', 'new@example.test', '--min-position', positionOf(made)), { exit: 0, stdout: new RegExp(`${invited.tester_id} +- +new@example.test`) })
-  t.match(JSON.parse((await chancery('testers', 'show', invited.tester_id)).stdout), { name: 'New Person', ghost_state: null })
+  t.match(JSON.parse((await chancery('testers', 'show', invited.tester_id, '--json')).stdout), { name: 'New Person', ghost_state: null })
+  t.match(await chancery('testers', 'show', invited.tester_id), { exit: 0, stdout: /e-mail +new@example\.test[^]*unused, good until[^]*tester\.invited/ })
   t.equal((await chancery('testers', 'resend', invited.tester_id)).exit, 0)
-  t.match(await chancery('testers', 'reset', invited.tester_id, '--reason', 'too early'), { exit: 1, stderr: /^link_not_used.*next: chancery testers resend/s })
+  t.match(await chancery('testers', 'reset', invited.tester_id, '--reason', 'too early'), { exit: 1, stderr: /^link_not_used.*what to do: chancery testers resend/s })
   t.match(await chancery('testers', 'invite', 'new@example.test'), { exit: 1, stderr: /tester_exists/ })
 })
 
@@ -144,7 +145,7 @@ t.test('a token does what its roles allow, until it is revoked', async (t) => {
   t.match(made.stdout, /^chy_\S+\n$/, 'stdout is the token and nothing else')
   const asPat = (...words: string[]) => commandLine({ ...env, CHANCERY_TOKEN: made.stdout.trim() }, words)
   t.equal((await asPat('testers', 'list')).exit, 0)
-  t.match(await asPat('testers', 'invite', 'x@example.test'), { exit: exitCodes.access.value, stderr: /forbidden.*next: ask a superadmin/s })
+  t.match(await asPat('testers', 'invite', 'x@example.test'), { exit: exitCodes.access.value, stderr: /forbidden.*what to do: ask a superadmin/s })
   t.equal((await chancery('principals', 'grant', id, 'console-users-write')).exit, 0)
   t.equal((await asPat('testers', 'invite', 'x@example.test')).exit, 0)
   t.equal((await asPat('ghosts', 'sweep', '--limit', '5', '--reason', 'without the right to read the log')).exit, 0)

@@ -105,7 +105,7 @@ t.test('a problem body is shown as its code, its fields and what to do; as one J
   const url = await serve(t, (_request, response) => { response.writeHead(503, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem)) })
   const env = { CHANCERY_URL: url, CHANCERY_TOKEN: 'chy_x' }
   const plain = await commandLine(env, ['testers', 'invite', 'a@example.com'])
-  t.match(plain, { exit: 3, stdout: '', stderr: /^outcome_unknown \(503\): It may have been recorded\.\n {2}idempotency_key: k1\nnext: .*--key.*\ntrace: abc\n$/ })
+  t.match(plain, { exit: 3, stdout: '', stderr: /^outcome_unknown \(503\): It may have been recorded\.\n {2}idempotency_key: k1\nwhat to do: .*--key.*\ntrace: abc\n$/ })
   const json = await commandLine(env, ['testers', 'invite', 'a@example.com', '--json'])
   t.match(JSON.parse(json.stderr), { code: 'outcome_unknown', fields: { idempotency_key: 'k1' } })
 })

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { reasonFor } from '../ask.ts'
 import { jsonOption, keyOption, minPositionOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Listing } from '../verb.ts'
+import { printTester, type TesterPage } from './tester-page.ts'
 
 export const TESTERS = '/api/v1/console/beta/testers'
 
@@ -10,7 +11,6 @@ export interface Tester {
   tester_id: string
   email: string | null
   ghost_state: string | null
-  [key: string]: unknown
 }
 
 export interface ResetAnswer { tester_id: string, reset_id: string, state: string, mail: string, position: string }
@@ -59,9 +59,11 @@ const readVerbs = (testers: Command, bind: Bind): void => {
 
   const show = testers.command('show').argument('<tester>')
     .description('Shows one tester with the evidence of the ghost state and the timeline.')
-  bind(show, async ({ client, terminal }, tester: string) => {
-    const { body } = await client.request<Tester>('GET', `${TESTERS}/${encodeURIComponent(tester)}`)
-    terminal.line(JSON.stringify(body, undefined, 2))
+    .addOption(minPositionOption()).addOption(jsonOption())
+  bind(show, async ({ client, terminal }, tester: string, options: Listing) => {
+    const { body } = await client.request<TesterPage>('GET', `${TESTERS}/${encodeURIComponent(tester)}`, { minPosition: options.minPosition })
+    if (options.json === true) terminal.json(body)
+    else printTester(terminal, body)
     return 'done'
   })
 }

@@ -1,0 +1,101 @@
+// The commands that the documents tell a reader to type, typed: tutorial, import, backup and restore, on the local stores.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { spawnService } from '../support/service.ts'
+import { until } from '../support/until.ts'
+import { commandLine } from './command-line.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A reader's folder, outside of the repository since Postgres may run as another account. */
+const place = mkdtempSync(join(tmpdir(), 'chancery-test-reader-'))
+const dataDir = join(place, 'data')
+
+/** `npm run -s chancery -- …` as the shell finds it: hands its words to this process, which need not be started for each. */
+const npm = `#!${process.execPath}
+const [run, silent, verb, dashes, ...words] = process.argv.slice(2)
+if ([run, silent, verb, dashes].join(' ') !== 'run -s chancery --') { console.error('not a command of the documents: npm', ...process.argv.slice(2)); process.exit(99) }
+require('node:http').request({ socketPath: '${join(place, 'socket')}', method: 'POST' }, async (response) => {
+  const { exit, stdout, stderr } = JSON.parse(Buffer.concat(await response.toArray()).toString())
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  process.exitCode = exit
+}).end(JSON.stringify({ words, env: process.env }))
+`
+mkdirSync(join(place, 'bin'))
+writeFileSync(join(place, 'bin', 'npm'), npm, { mode: 0o755 })
+
+const before = process.cwd()
+process.chdir(place)
+const server = createServer((request, response) => {
+  void json(request).then(async (asked) => {
+    const { words, env } = asked as { words: string[], env: Record<string, string> }
+    response.end(JSON.stringify(await commandLine(env, words)))
+  })
+}).listen(join(place, 'socket'))
+t.teardown(() => {
+  server.close()
+  process.chdir(before)
+  rmSync(place, { recursive: true, force: true })
+})
+
+interface Block { options: string, text: string }
+
+/** Blocks of a page that are meant to be run: marked `sh run`. */
+const blocksOf = (page: string): Block[] =>
+  [...readFileSync(join(root, 'docs', page), 'utf8').matchAll(/^```sh run(.*)\n([^]*?)^```$/gm)].map(([, options = '', text = '']) => ({ options: options.trim(), text }))
+
+/** Runs blocks in one shell, as a reader would; each must end as it says (`exit=1`), else well. */
+const type = async (t: Test, blocks: readonly Block[], env: Record<string, string>): Promise<string> => {
+  const script = blocks.map(({ options, text }) =>
+    `set +e\n${text}\ncode=$?\n[ $code -eq ${/exit=(\d+)/.exec(options)?.[1] ?? 0} ] || { echo "exit $code:" ${JSON.stringify(text)} >&2; exit 1; }`).join('\n')
+  const shell = spawn('/bin/sh', ['-c', script], { cwd: place, env: { PATH: `${join(place, 'bin')}:/usr/bin:/bin`, HOME: place, ...env } })
+  let said = ''
+  for (const stream of [shell.stdout, shell.stderr]) stream.on('data', (chunk: Buffer) => { said += String(chunk) })
+  const [code] = await once(shell, 'close') as [number]
+  t.equal(code, 0, said)
+  return said
+}
+
+const only = (blocks: readonly Block[], name: string): Block[] => blocks.filter(({ options }) => options.includes(name))
+
+t.test('tutorial, import, backup and restore do what they say', { timeout: 120_000 }, async (t) => {
+  const beside = {
+    dataDir,
+    token: () => readFileSync(join(dataDir, 'superadmin.token'), 'utf8').trim(),
+    env: { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'silent' }
+  }
+  /** A reader is slower than the read models, which fill in the first moments after a start. */
+  const start = async () => {
+    const service = await spawnService(t, { stores: 'local', beside, cwd: place })
+    await until(async () => (await service.request('GET', '/health/ready', undefined, { authorization: '' })).status === 200)
+    return service
+  }
+
+  const first = await start()
+  const tutorial = blocksOf('tutorial/first-ghost-reset.md')
+  t.equal(tutorial.length, 7)
+  const told = await type(t, tutorial, { CHANCERY_URL: first.url })
+  for (const word of ['imported: 1', 'ghost_empty_shell', 'token_used', 'mail: sent', '.eml', 'console.beta.ghost_reset.completed']) t.ok(told.includes(word), word)
+  t.match(await type(t, blocksOf('how-to/import-an-existing-beta.md'), { CHANCERY_URL: first.url }), /imported: 3[^]*sent again[^]*1 reset, 0 refused, 0 left/)
+  const token = first.token()
+  const had = await first.request('GET', '/api/v1/console/beta/testers')
+  await first.stop()
+
+  const backup = blocksOf('how-to/back-up-and-restore.md')
+  await type(t, only(backup, 'backup'), {})
+  rmSync(dataDir, { recursive: true })
+  await type(t, only(backup, 'restore'), {})
+  const restored = await start()
+  const after = await restored.request('GET', '/api/v1/console/beta/testers', undefined, { authorization: `Bearer ${token}` })
+  t.same(after.body, had.body, 'everybody is there, and their addresses open')
+  t.match(await type(t, only(backup, 'check'), { CHANCERY_URL: restored.url, CHANCERY_TOKEN: token }), /Chancery is ready[^]*rows compared, 0 differ/)
+  await restored.stop()
+})
