@@ -8,11 +8,11 @@ export const openOutbox = ({ folder, from }: { folder: string, from: string }): 
   const composer = nodemailer.createTransport({ streamTransport: true, buffer: true, disableFileAccess: true, disableUrlAccess: true }, { from })
   return {
     send: async ({ messageId, to, subject, text }) => {
-      const { message } = await composer.sendMail({ messageId, to: { name: '', address: to }, subject, text })
+      const { message: header } = await composer.sendMail({ messageId, to: { name: '', address: to }, subject, text: '' })
       const path = join(folder, `${nameOf(messageId)}.eml`)
       try {
         await mkdir(folder, { recursive: true, mode: 0o700 })
-        await write(path, message as Buffer)
+        await write(path, Buffer.concat([header as Buffer, bodyOf(text)]))
         return { status: 'sent', where: path }
       } catch {
         // A full disk or a folder without rights may be mended.
@@ -22,6 +22,9 @@ export const openOutbox = ({ folder, from }: { folder: string, from: string }): 
     close: () => { composer.close() }
   }
 }
+
+/** The text as it is, in ASCII: whoever opens the file finds the link in one piece, which quoted-printable would cut. */
+const bodyOf = (text: string): Buffer => Buffer.from(text.replaceAll('\n', '\r\n'), 'ascii')
 
 /** Whole or not at all, and on disk before the fact says so. The mail holds a link, so only its owner may read it. */
 const write = async (path: string, message: Buffer): Promise<void> => {

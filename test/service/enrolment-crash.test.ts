@@ -19,11 +19,11 @@ t.test('killed after the mail was handed over, and after a challenge was used up
   t.equal(smtp.received.length, 1)
 
   const second = await spawnService(t, { beside: first, env: { CHANCERY_FAILPOINT: 'append.after:user.enrolment.challenge_used:kill' } })
-  await until(() => smtp.received.length === 2)
+  await until(() => smtp.received.length === 2, 60_000)
   const mails = await Promise.all(smtp.received.map(({ raw }) => PostalMime.parse(raw)))
   t.equal(mails[0]?.messageId, mails[1]?.messageId, 'sent again under the same Message-ID')
   t.equal(mails[0]?.text, mails[1]?.text)
-  await until(async () => (await second.request('GET', `/api/v1/console/beta/testers/${String(invited.body['tester_id'])}`)).body['mail'] === 'sent')
+  await until(async () => (await second.request('GET', `/api/v1/console/beta/testers/${String(invited.body['tester_id'])}`)).body['mail'] === 'sent', 60_000)
 
   const token = /\/enrol#(\S+)/.exec(mails[1]?.text ?? '')?.[1] ?? ''
   t.equal((await enrol(second, 'open', { token })).status, 200)

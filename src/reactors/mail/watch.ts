@@ -1,6 +1,7 @@
 // Waits for the outcome of a mail: told at once if this process learns of it, else found in the tester's stream.
 import type { Aggregates } from '../../commands/execute.ts'
-import { testerAggregate } from '../../domain/tester/tester.ts'
+import { testerAggregate, type TesterMail } from '../../domain/tester/tester.ts'
+import { LogUnavailable } from '../../log-errors.ts'
 import type { MailWatch } from '../../ports.ts'
 
 /** How often the stream is looked at while nobody tells: another process may run the reactor. */
@@ -28,6 +29,17 @@ export const createMailWatch = (aggregates: Pick<Aggregates, 'current'>): OpenMa
     all.add(end)
   })
 
+  /** A log that does not answer just now says nothing of the mail: the wait goes on. */
+  const look = async (testerId: string, mailId: string): Promise<TesterMail['status'] | undefined> => {
+    try {
+      const { state } = await aggregates.current(testerAggregate, testerId)
+      return state.status === 'present' ? state.mails.find((mail) => mail.mailId === mailId)?.status : undefined
+    } catch (error) {
+      if (error instanceof LogUnavailable) return undefined
+      throw error
+    }
+  }
+
   return {
     settled: (mailId) => { for (const tell of [...waiting.get(mailId) ?? []]) tell() },
     waitForMail: async (testerId, mailId, ms) => {
@@ -35,8 +47,7 @@ export const createMailWatch = (aggregates: Pick<Aggregates, 'current'>): OpenMa
       for (;;) {
         const left = until - performance.now()
         const told = news(mailId, Math.max(0, Math.min(LOOK_MS, left)))
-        const { state } = await aggregates.current(testerAggregate, testerId)
-        const status = state.status === 'present' ? state.mails.find((mail) => mail.mailId === mailId)?.status : undefined
+        const status = await look(testerId, mailId)
         if (status === 'sent' || status === 'failed') return status
         if (left <= 0) return 'pending'
         await told

@@ -52,6 +52,10 @@ t.test('into the outbox', async (t) => {
   const where = join(folder, '018f5b7e-8f3a-7cc1-9d3c-8d6a4f0b1c2d.eml')
   t.same(await mailer.send(mail), { status: 'sent', where })
   t.match(await PostalMime.parse(readFileSync(where)), { messageId: mail.messageId, to: [{ address: mail.to }], subject: mail.subject, text: mail.text })
+  const long = `${mail.text}${'x'.repeat(120)}\n`
+  await mailer.send({ ...mail, text: long })
+  t.equal((await PostalMime.parse(readFileSync(where))).text, long)
+  t.ok(readFileSync(where, 'utf8').includes('x'.repeat(120)), 'a long link stands in one piece, for whoever opens the file')
   t.equal(statSync(where).mode & 0o777, 0o600, 'for its owner only')
   t.equal(statSync(folder).mode & 0o777, 0o700)
   await mailer.send(mail)
