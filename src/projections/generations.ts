@@ -71,7 +71,16 @@ export const createGeneration = async (sql: Sql, projector: Projector, kind: Gen
 const createTable = async (sql: Sql, physical: string, definition: TableDefinition): Promise<void> => {
   const lines = Object.entries(definition.columns).map(([column, type]) => `${quoted(column)} ${typeOf(type)}${isNullable(type) ? '' : ' not null'}`)
   await sql.query(`create table ${quoted(physical)} (${lines.join(', ')}, primary key (${definition.key.map(quoted).join(', ')}))`)
-  for (const index of definition.indexes ?? []) await sql.query(`create index on ${quoted(physical)} ${index}`)
+}
+
+/** Indexes come when the rows are there: made meanwhile, they would cost every batch of a rebuild, and a verification needs none. */
+export const createIndexes = async (sql: Sql, projector: Projector, generation: Generation): Promise<void> => {
+  await sql.query('set statement_timeout = 0')
+  for (const [name, { indexes = [] }] of Object.entries(projector.tables)) {
+    const physical = physicalName(name, generation)
+    for (const [number, index] of indexes.entries()) await sql.query(`create index if not exists ${quoted(`${physical}_${number + 1}`)} on ${quoted(physical)} ${index}`)
+  }
+  await sql.query("set statement_timeout = '60s'")
 }
 
 const createViews = async (sql: Sql, projector: Projector, generation: Pick<Generation, 'version' | 'generation'>): Promise<void> => {

@@ -7,7 +7,7 @@ import { forkOf } from './checkpoint.ts'
 import { compareTable, noFindings } from './compare.ts'
 import type { Projector } from './define.ts'
 import { fill, Moved, type Filling } from './fill.ts'
-import { abortGeneration, generationAt, generationsOf, lockRegistry, noteAlarm, physicalName, serve, type Generation } from './generations.ts'
+import { abortGeneration, createIndexes, generationAt, generationsOf, lockRegistry, noteAlarm, physicalName, serve, type Generation } from './generations.ts'
 import { createBackoff, type EngineHooks, type EngineSettings } from './settings.ts'
 import { pause } from './waiting.ts'
 
@@ -84,6 +84,7 @@ const fillAndServe = async ({ database, projector, settings }: JobOptions, filli
   let at = from
   let events: number
   do ({ generation: at, events } = await fill(filling, at)); while (events >= settings.batch)
+  await createIndexes(filling.connection, projector, at)
   await database.transaction(async (sql) => {
     // Readers hold the old view for as long as their statement runs; whoever comes behind us must not wait long.
     await sql.query("set local lock_timeout = '500ms'")

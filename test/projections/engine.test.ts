@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import t from 'tap'
 import { connectPostgres } from '../../infra/postgres/index.ts'
+import { auditQueries } from '../../infra/postgres/queries/audit.ts'
 import { audit } from '../../src/projections/audit.ts'
 import { testers } from '../../src/projections/testers.ts'
 import { tokens } from '../../src/projections/tokens.ts'
@@ -144,7 +145,6 @@ t.test('what the auditor finds: every event once, by any of its columns, and the
   const running = await engine(t, base, [audit])
   const last = await appendLives(base.log, Array.from({ length: 8 }, () => life(random)))
   t.equal(await running.positions.waitFor(['audit'], last, 10_000), undefined)
-  const { auditQueries } = await import('../../infra/postgres/queries/audit.ts')
   const index = auditQueries(base.postgres.database)
   const inLog: Array<Record<string, unknown>> = []
   const open = new Map<string, string>()
@@ -187,4 +187,14 @@ t.test('what the auditor finds: every event once, by any of its columns, and the
   t.same(intents.map(({ intentId }) => intentId).toSorted(), [...open.keys()].toSorted())
   t.same(intents.map(({ position }) => position), intents.map(({ position }) => position).toSorted((a, b) => a < b ? -1 : 1))
   t.ok(intents.every(({ intent, intentId }) => open.get(intentId) === intent))
+
+  const [principalId, tokenId] = [randomUUID(), randomUUID()]
+  const at = '2026-07-01T12:00:00.000Z'
+  const withdrawn = (tokenId: string) => dressed({ type: 'superadmin.token_withdrawn', data: { principalId, tokenId, withdrawnAt: at } })
+  await base.log.append(`principal-${principalId}`, 'no_stream', [dressed({ type: 'principal.token_revoked', data: { principalId, tokenId, revokedAt: at } })])
+  const unfinished = randomUUID()
+  const { position } = await base.log.append('roster-superadmin', 'no_stream', [withdrawn(tokenId), withdrawn(unfinished)])
+  t.equal(await running.positions.waitFor(['audit'], position, 10_000), undefined)
+  t.match(await index.openIntents({ limit: 10, intent: 'superadmin.token_withdrawn' }), { length: 1, 0: { intentId: unfinished, position } }, 'an outcome in another stream may come first')
+  t.equal((await base.postgres.database.query("select 1 from pg_indexes where tablename = 'audit_events_v1_g1'")).count, 6, 'its indexes were made')
 })

@@ -43,7 +43,7 @@ t.test('property: what was followed live and what is rebuilt from the log are th
   }), { seed, numRuns: 6, endOnFailure: true })
   const rows = Object.entries(await dump(base.postgres, readModels)).map(([name, { length }]) => `${name} ${length}`)
   t.comment(`${programs} programs; rows: ${rows.join(', ')}`)
-  t.ok(rows.every((row) => row.startsWith('principals') || !row.endsWith(' 0')), 'every read model had something to compare')
+  t.ok(rows.every((row) => !row.endsWith(' 0')), 'every read model had something to compare')
   for (const name of names) {
     t.match(await ended(running, await running.operations.verify(name)), { state: 'done', result: { missing: 0, unexpected: 0, different: 0 } }, `verify ${name}`)
   }

@@ -89,7 +89,16 @@ export const life = (choose: (below: number) => number): Array<{ stream: string,
   const testerId = randomUUID()
   const hash = randomUUID().replaceAll('-', '').repeat(2)
   const tester = `tester-${testerId}`
-  const steps: Array<{ stream: string, facts: ChanceryEvent[] }> = []
+  const principalId = randomUUID()
+  const steps: Array<{ stream: string, facts: ChanceryEvent[] }> = [{
+    stream: `principal-${principalId}`,
+    facts: [
+      { type: 'principal.created', data: { principalId, kind: 'operator', name: new Clear('Ghöst', `principal-${principalId}`), createdAt: at } },
+      choose(2) === 0
+        ? { type: 'principal.role_granted', data: { principalId, role: 'auditor', grantedAt: at } }
+        : { type: 'principal.role_revoked', data: { principalId, role: 'auditor', revokedAt: at } }
+    ]
+  }]
   const mail = (tokenId: string): string => {
     const mailId = randomUUID()
     steps.push({ stream: tester, facts: [{ type: 'mail.requested', data: { testerId, mailId, kind: 'invitation', tokenId, requestedAt: at } }] })
