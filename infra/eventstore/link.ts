@@ -44,7 +44,7 @@ export const createLink = (url: string): Link => {
       const until = performance.now() + ms
       while (true) {
         if (closed) throw new NotReached('the log was closed')
-        const left = Math.max(1, until - performance.now())
+        const left = Math.max(1, Math.round(until - performance.now()))
         const linked = current ?? await within(left, open())
         try {
           await linked.connection.ready(left)

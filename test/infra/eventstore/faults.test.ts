@@ -11,6 +11,8 @@ import { testEventStore } from '../../support/eventstore.ts'
 import { tcpProxy } from '../../support/tcp-proxy.ts'
 import { all, freshStream, granted, noVault } from './facts.ts'
 
+t.setTimeout(120_000)
+
 /** The promise is a second, and the limits add up to less (first test); here there is room for a machine that runs other tests. */
 const TOLD_WITHIN_MS = 2_000
 
@@ -115,6 +117,24 @@ t.test('the request is lost and another wins the race: the repeat says so', asyn
   t.same(await roles(direct, stream), ['a', 'theirs'])
 })
 
+t.test('a cluster is found by gossip; without an answer it is told in time', async (t) => {
+  const { store, proxy } = await network(t)
+  const log = await logOn(t, proxy.url.replace('esdb:', 'esdb+discover:'))
+  const { id, stream } = freshStream()
+  await proxy.vanish()
+  await fails(t, log.append(stream, 'no_stream', [granted(id, 'a')]), LogUnavailable, 'append')
+  await proxy.listen()
+  await eventually(() => log.append(stream, 'no_stream', [granted(id, 'a')]))
+  t.same(await roles(log, stream), ['a'])
+  await store.stop()
+  await gone(log)
+  await fails(t, log.append(stream, 0n, [granted(id, 'b')]), LogUnavailable, 'append after the node went')
+  await store.start()
+  await eventually(() => log.append(stream, 0n, [granted(id, 'b')]))
+  await t.rejects(openLog({ url: 'http://127.0.0.1', vault: noVault }), /esdb/, 'an address that is none is told at once')
+  await t.rejects(openLog({ url: store.url, vault: noVault, namespace: 'a-b' }), /namespace/)
+})
+
 t.test('half-open while reading: told in time', async (t) => {
   const { proxy, log } = await network(t)
   const { id, stream } = freshStream()
@@ -196,7 +216,7 @@ t.test('a subscriber sees each event once and in order, however often the line i
   const drops: unknown[] = []
   const log = await logOn(t, proxy.url, { onDrop: (error) => drops.push(error), watchdogMs: 300 })
   const { id, stream } = freshStream()
-  const total = 300
+  const total = 200
   const leaving = new AbortController()
   const seen: bigint[] = []
   const following = (async () => {
@@ -218,7 +238,7 @@ t.test('a subscriber sees each event once and in order, however often the line i
   }
   await following
   t.same(seen, Array.from({ length: total }, (_, i) => BigInt(i)))
-  t.ok(drops.length >= 5, `${drops.length} drops were mended`)
+  t.ok(drops.length >= 3, `${drops.length} drops were mended`)
 })
 
 t.test('close does not wait for a server that is silent', async (t) => {
