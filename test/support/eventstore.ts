@@ -58,6 +58,7 @@ const inProcess = async (dataDir: string, wanted: number): Promise<TestEventStor
   }
 }
 
+const withParent = new URL('with-parent.ts', import.meta.url).href
 const entry = fileURLToPath(new URL('../../infra/local/eventstore/main.ts', import.meta.url))
 
 const asChild = async (dataDir: string, wanted: number): Promise<TestEventStoreChild> => {
@@ -85,7 +86,7 @@ const asChild = async (dataDir: string, wanted: number): Promise<TestEventStoreC
 }
 
 const spawnStore = async (dataDir: string, wanted: number): Promise<{ child: ChildProcess, port: number }> => {
-  const child = spawn(process.execPath, ['--import', 'tsx', entry, '--data', dataDir, '--port', String(wanted)], {
+  const child = spawn(process.execPath, ['--import', 'tsx', '--import', withParent, entry, '--data', dataDir, '--port', String(wanted)], {
     stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' }
   })
   let complaint = ''

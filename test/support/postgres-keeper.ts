@@ -1,5 +1,5 @@
-// Keeps the Postgres server of one test run: started by tap's before script, gone with the run that asked for it.
-// Arguments: process id of the run, and the file that tells its tests the address.
+// Keeps the Postgres server of one test run, or of one test file: gone with the process that asked for it.
+// Arguments: process id to live as long as, and the file that tells its tests the address.
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,20 +20,25 @@ const alive = (pid: number): boolean => {
 const told = new AbortController()
 process.on('SIGTERM', () => { told.abort() }).on('SIGINT', () => { told.abort() })
 
+const tell = async (what: object) => {
+  await writeFile(`${file}.new`, JSON.stringify(what), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}
+
 const home = await mkdtemp(join(tmpdir(), 'chancery-test-postgres-'))
 try {
   const server = await openPostgres({ home: join(home, 'postgres'), durable: false })
   try {
-    await writeFile(`${file}.new`, JSON.stringify({ url: server.url, keeper: process.pid }), { mode: 0o600 })
-    await rename(`${file}.new`, file)
+    await tell({ url: server.url, keeper: process.pid })
     while (!told.signal.aborted && alive(Number(owner))) await delay(200)
   } finally {
     await server.stop()
   }
 } catch (error) {
-  await writeFile(file, JSON.stringify({ error: String(error) }))
+  await tell({ error: String(error) })
 } finally {
   await rm(home, { recursive: true, force: true })
+  // Whoever waits for the file reads why it failed.
   await delay(2_000)
   await rm(file, { force: true })
 }

@@ -1,12 +1,11 @@
 // Databases for tests: a fresh one each, on the one server of the run (or an own one, if a file runs by itself).
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { openPostgres } from '../../infra/local/postgres/index.ts'
+import { keepPostgres } from './keep-postgres.ts'
 import { postgresFile } from './run.ts'
 
 export interface TestDatabase {
@@ -25,13 +24,9 @@ const serverUrl = (): Promise<string> => {
 }
 
 const ownServer = async (): Promise<string> => {
-  const home = await mkdtemp(join(tmpdir(), 'chancery-test-postgres-'))
-  const own = await openPostgres({ home: join(home, 'postgres'), durable: false })
-  t.teardown(async () => {
-    await own.stop()
-    rmSync(home, { recursive: true, force: true })
-  })
-  return own.url
+  const { url, keeper } = await keepPostgres(process.pid, join(tmpdir(), `chancery-test-file-${process.pid}.json`))
+  t.teardown(() => { process.kill(keeper, 'SIGTERM') })
+  return url
 }
 
 const administer = async (url: string, sql: string): Promise<void> => {

@@ -87,6 +87,7 @@ export interface SpawnedService extends TestService {
   exit: Promise<number | NodeJS.Signals>
 }
 
+const withParent = new URL('with-parent.ts', import.meta.url).href
 const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** Starts `src/main.ts` without waiting for it to be ready: for starts that must fail. */
@@ -94,7 +95,7 @@ export const launchService = async (t: Context, options: ServiceOptions & { uid?
   const around = await surroundings(t, options)
   if (options.uid !== undefined) chownSync(around.dataDir, options.uid, options.uid)
   const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }
-  const child: ChildProcess = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), entry], {
+  const child: ChildProcess = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--import', withParent, entry], {
     ...identity, cwd: options.cwd ?? around.dataDir, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin', HOME: around.dataDir, TMPDIR: tmpdir(), ...around.env }
   })
   let output = ''
