@@ -1,5 +1,6 @@
 // The API as the command line uses it: JSON in and out, refusals as failures with a code, NDJSON as a stream.
 import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Failure, ProblemFailure, type Problem } from './failures.ts'
 import type { Settings } from './settings.ts'
 
@@ -37,6 +38,10 @@ export interface Client {
   pages<Item> (path: string, query?: RequestOptions['query'], minPosition?: string): AsyncGenerator<Item>
 }
 
+/** Milliseconds for which a read model that is behind is asked again, and the pause between. */
+const CATCHING_UP = 10_000
+const RETRY = 300
+
 export const createClient = (settings: Settings, signal: AbortSignal): Client => {
   const send = async (method: string, path: string, options: RequestOptions): Promise<Response> => {
     const url = new URL(path, settings.url)
@@ -65,10 +70,16 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
     }
   }
 
-  const request = async <Body>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<Body>> => {
+  const request = async <Body>(method: string, path: string, options: RequestOptions = {}, until = Date.now() + CATCHING_UP): Promise<Answer<Body>> => {
     const response = await send(method, path, options)
     const body = await readJson(response, settings)
-    if (!response.ok && options.accept?.includes(response.status) !== true) throw new ProblemFailure(problemOf(response.status, body))
+    if (!response.ok && options.accept?.includes(response.status) !== true) {
+      const problem = problemOf(response.status, body)
+      // Nothing was done: the read models are catching up, as in the first moments after a start.
+      if (problem.code !== 'projection_behind' || Date.now() > until) throw new ProblemFailure(problem)
+      await pause(RETRY, undefined, { signal }).catch(() => { throw new Failure('refused', 'Stopped.') })
+      return request(method, path, options, until)
+    }
     return {
       status: response.status,
       body: body as Body,

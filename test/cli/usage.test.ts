@@ -1,9 +1,13 @@
 // The command line without a service: help of every verb, wrong usage, nobody answering, strangers answering.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import t, { type Test } from 'tap'
 import { createProgram } from '../../src/cli/program.ts'
@@ -108,6 +112,31 @@ t.test('a problem body is shown as its code, its fields and what to do; as one J
   t.match(plain, { exit: 3, stdout: '', stderr: /^outcome_unknown \(503\): It may have been recorded\.\n {2}idempotency_key: k1\nwhat to do: .*--key.*\ntrace: abc\n$/ })
   const json = await commandLine(env, ['testers', 'invite', 'a@example.com', '--json'])
   t.match(JSON.parse(json.stderr), { code: 'outcome_unknown', fields: { idempotency_key: 'k1' } })
+})
+
+t.test('a read model that is catching up is asked again, and nothing else is', async (t) => {
+  let asked = 0
+  const problem = (code: string) => JSON.stringify({ title: 'T', status: 503, detail: 'D', code, trace_id: 'x' })
+  const behind = await serve(t, (_request, response) => {
+    if (++asked < 3) response.writeHead(503).end(problem('projection_behind'))
+    else response.end('{"items":[],"next_cursor":null}')
+  })
+  t.equal((await commandLine({ CHANCERY_URL: behind, CHANCERY_TOKEN: 'chy_x' }, ['testers', 'list'])).exit, 0)
+  t.equal(asked, 3)
+  asked = 0
+  const away = await serve(t, (_request, response) => { asked++; response.writeHead(503).end(problem('audit_unavailable')) })
+  t.equal((await commandLine({ CHANCERY_URL: away, CHANCERY_TOKEN: 'chy_x' }, ['testers', 'invite', 'a@example.com'])).exit, 3)
+  t.equal(asked, 1)
+})
+
+t.test('the demo without a service says what to do, with exit code 1', async (t) => {
+  const demo = fileURLToPath(new URL('../../src/cli/demo/main.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), demo], { env: { CHANCERY_URL: NOBODY }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const closed = once(child, 'close') as Promise<[number]>
+  const [stderr, [code]] = await Promise.all([text(child.stderr), closed])
+  t.equal(code, 1)
+  t.match(stderr, /^\nNothing answers at \S+ .*npm start/)
+  t.notMatch(stderr, /at file:/, 'no stack trace')
 })
 
 t.test('a replay that breaks off is not taken for a whole log', async (t) => {
