@@ -7,7 +7,7 @@ import { openMailer } from '../../infra/mail/index.ts'
 import { createAggregates } from '../../src/commands/execute.ts'
 import type { LogEvent } from '../../src/domain/catalogue.ts'
 import { testerAggregate, type TesterMail } from '../../src/domain/tester/tester.ts'
-import { LogUnavailable, UnreadableEvent } from '../../src/log-errors.ts'
+import { LogOutcomeUnknown, LogUnavailable, UnreadableEvent } from '../../src/log-errors.ts'
 import type { EventStore, Mailer } from '../../src/ports.ts'
 import { runReactor, type Start } from '../../src/reactors/engine.ts'
 import { mailReactor } from '../../src/reactors/mail/mail.ts'
@@ -155,6 +155,23 @@ t.test('a log that is away after the hand-over causes no second mail', async (t)
   t.equal(await waitForMail(link.testerId, link.mailId, PATIENCE), 'sent')
   t.equal(sent, 1)
   t.equal(lines.filter((line) => line.includes('could not go on')).length, 3, 'each failure is logged')
+})
+
+t.test('a claim whose recording is in doubt is known again as ours', async (t) => {
+  const world = await freshWorld(t)
+  let swallowed = 0
+  const events: EventStore = {
+    ...world.log,
+    append: async (...args) => {
+      const appended = await world.log.append(...args)
+      if (!args[2].some(({ type }) => type === 'mail.attempted') || swallowed++ > 0) return appended
+      throw new LogOutcomeUnknown('the answer was lost')
+    }
+  }
+  const { waitForMail } = react(t, world, { events, rules: { ...quick, claimMs: 3_600_000 }, mailer: { send: async () => ({ status: 'sent' }) } })
+  const link = await world.invite()
+  t.equal(await waitForMail(link.testerId, link.mailId, PATIENCE), 'sent')
+  t.same(await mailFacts(world, link), ['mail.requested', 'mail.attempted 1', 'mail.sent 1'], 'without waiting for the claim to lapse')
 })
 
 t.test('five reactors, one mail each', async (t) => {

@@ -25,28 +25,33 @@ export interface MailReactorDeps {
 type Attempt = MailStep & { kind: 'attempt' }
 
 export const mailReactor = (deps: MailReactorDeps): Reactor => {
-  const outcomes = new Map<string, Outcome>()
+  const memory: Memory = { claims: new Map(), outcomes: new Map() }
   return {
     name: 'mail',
     intent: 'mail.requested',
-    carryOut: (intent) => carryOut(deps, intent, outcomes)
+    carryOut: (intent) => carryOut(deps, intent, memory)
   }
 }
 
 /** What became of an attempt, until it is recorded: a log that is away for a while must not cause a second mail. */
 interface Outcome { attempt: number, fact: EventOf<'tester'> & { type: 'mail.sent' | 'mail.failed' } }
 
-const carryOut = async (deps: MailReactorDeps, intent: Intent, outcomes: Map<string, Outcome>): Promise<number | undefined> => {
+/** A claim of which it is unknown whether it was recorded: asked for again under the same id, it is known to be ours. */
+interface Claim { commandId: string, step: Attempt }
+
+interface Memory { claims: Map<string, Claim>, outcomes: Map<string, Outcome> }
+
+const carryOut = async (deps: MailReactorDeps, intent: Intent, { claims, outcomes }: Memory): Promise<number | undefined> => {
   const { aggregates, clock, rules } = deps
   const { id: mailId } = intent
   const testerId = intent.stream.slice(intent.stream.indexOf('-') + 1)
   if (!outcomes.has(mailId)) {
     const { state } = await aggregates.current(testerAggregate, testerId)
-    const step = nextStep(state, mailId, clock.now(), rules)
+    const step = claims.get(mailId)?.step ?? nextStep(state, mailId, clock.now(), rules)
     if (step.kind === 'nothing' || state.status === 'absent') return undefined
     if (step.kind === 'wait') return step.ms
     // Lost to another process: look again.
-    if (step.kind === 'attempt' && !await claim(deps, intent, testerId, step)) return 0
+    if (step.kind === 'attempt' && !await claim(deps, intent, testerId, step, claims)) return 0
     const outcome = step.kind === 'attempt' ? await handOver(deps, state, mailId, step) : lost
     outcomes.set(mailId, { attempt: step.attempt, fact: factOf(deps, { testerId, mailId, attempt: step.attempt }, outcome) })
     if (outcome.status === 'sent' && outcome.where !== undefined) deps.written?.(outcome.where)
@@ -61,12 +66,16 @@ const carryOut = async (deps: MailReactorDeps, intent: Intent, outcomes: Map<str
 /** Nobody is to try again. */
 const lost: MailOutcome = { status: 'failed', final: true }
 
-/** True if this call appended the attempt; of several processes, one does. */
-const claim = async ({ aggregates, clock, ids, rules }: MailReactorDeps, intent: Intent, testerId: string, step: Attempt): Promise<boolean> => {
+/** True if the attempt is ours; of several processes, it is one's. */
+const claim = async (
+  { aggregates, clock, ids, rules }: MailReactorDeps, intent: Intent, testerId: string, step: Attempt, claims: Map<string, Claim>
+): Promise<boolean> => {
   const { id: mailId } = intent
   const at = clock.now()
+  const { commandId } = claims.get(mailId) ?? { commandId: ids.next() }
+  claims.set(mailId, { commandId, step })
   const { events } = await aggregates.execute({
-    aggregate: testerAggregate, id: testerId, context: contextOf(intent, ids.next(), at),
+    aggregate: testerAggregate, id: testerId, context: contextOf(intent, commandId, at),
     decide: (tester) => {
       const now = nextStep(tester, mailId, at, rules)
       return now.kind === 'attempt' && now.attempt === step.attempt
@@ -74,12 +83,15 @@ const claim = async ({ aggregates, clock, ids, rules }: MailReactorDeps, intent:
         : []
     }
   })
+  claims.delete(mailId)
   return events.length > 0
 }
 
 const handOver = async (deps: MailReactorDeps, tester: PresentTester, mailId: string, step: Attempt): Promise<MailOutcome> => {
   const { keys, publicUrl, mailer } = deps
   const { tokenId, expiresAt, purpose } = step
+  // The claim may be older than this look at the stream: a link that was replaced since is not sent.
+  if (tester.tokens.find((token) => token.tokenId === tokenId)?.status === 'revoked') return lost
   const to = await addressOf(deps, tester)
   // The person was erased meanwhile: nobody is left to write to.
   if (to === undefined) return lost
