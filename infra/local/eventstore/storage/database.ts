@@ -37,7 +37,13 @@ export class EventDatabase {
 
   /** Runs `work` in one transaction that is on disk when this returns; if either throws, nothing was written. */
   write (work: () => void): void {
-    this.#env.transactionSync(work)
+    try {
+      this.#env.transactionSync(work)
+    } catch (error) {
+      // what is read from here on has to be what is on disk, not what was seen before
+      this.#env.resetReadTxn()
+      throw error
+    }
   }
 
   putEvent (stream: number, revision: number | 'tombstone', position: number, stored: Buffer): void {

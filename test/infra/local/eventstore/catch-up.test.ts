@@ -1,7 +1,7 @@
 // From history to live: subscribers that start while writers write see each event once and in order, over 1,000 starts.
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { signal, storeHere } from './support.ts'
+import { quickFolder, signal, storeHere } from './support.ts'
 import { Appender, type Seen, type WireClient, eventOf, kindOf, readEvents, readRequest, wireClient } from './wire-client.ts'
 
 const STARTS = 1_000
@@ -36,7 +36,7 @@ const subscribe = (client: WireClient, kind: Run['kind'], from: number | 'start'
 t.setTimeout(120_000)
 
 t.test(`${STARTS} starts while writers write`, async (t) => {
-  const { port } = await storeHere(t)
+  const { port } = await storeHere(t, quickFolder(t))
   const [writer, reader] = [wireClient(t, port), wireClient(t, port)]
   const appender = new Appender(writer)
   const over = new AbortController()

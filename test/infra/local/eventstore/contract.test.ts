@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { scratchFolder, storeHere } from './support.ts'
+import { quickFolder, scratchFolder, storeProcess } from './support.ts'
 
 const run = promisify(execFile)
 const folder = join(import.meta.dirname, 'contract')
@@ -14,12 +14,12 @@ const PARTS = 8
 
 interface Transcript { recorder: number, client: string, scenarios: Record<string, unknown> }
 
-t.setTimeout(240_000)
+t.setTimeout(280_000)
 
 t.test('a client cannot tell the local store from a real one', async (t) => {
   const scratch = scratchFolder(t)
   const record = async (part: number): Promise<Transcript> => {
-    const { port } = await storeHere(t)
+    const { port } = await storeProcess(t, quickFolder(t))
     const out = join(scratch, `${part}.json`)
     await run(process.execPath, [join(folder, 'record.mjs'), `esdb://127.0.0.1:${port}?tls=false`, out, '--part', `${part}/${PARTS}`])
     return JSON.parse(readFileSync(out, 'utf8')) as Transcript

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type RunningEventStore, openEventStore } from '../../../../infra/local/eventstore/index.ts'
 import { MemoryModel, type ModelOutcome } from './memory-model.ts'
-import { scratchFolder } from './support.ts'
+import { quickFolder } from './support.ts'
 import { Appender, type Expected, type ReadOptions, type Status, WireClient, eventOf, kindOf, readRequest, streamRequest } from './wire-client.ts'
 
 t.setTimeout(120_000)
@@ -137,7 +137,7 @@ class Pair {
 
 t.test(`random programs agree with the model (FC_SEED=${seed})`, async (t) => {
   let programs = 0
-  const dataDir = scratchFolder(t)
+  const dataDir = quickFolder(t)
   await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 60 }), async (program) => {
     const pair = await Pair.open(dataDir, programs++)
     try {
