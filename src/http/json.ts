@@ -47,8 +47,11 @@ const checkStructure = (text: string): void => {
       open.pop()
     } else if (character === 0x22) {
       const end = endOfString(text, at)
-      const string = textOf(text, at, end)
-      if (isKey(text, end)) checkKey(open.at(-1), string)
+      const key = isKey(text, end)
+      const raw = text.slice(at + 1, end)
+      // Without an escape there is nothing to look for: valid UTF-8 holds no half pairs, and valid JSON no bare NUL.
+      const string = raw.includes('\\') ? checkString(JSON.parse(`"${raw}"`) as string) : raw
+      if (key) checkKey(open.at(-1), string)
       at = end
     }
   }
@@ -56,14 +59,19 @@ const checkStructure = (text: string): void => {
 
 /** Index of the closing quote. */
 const endOfString = (text: string, start: number): number => {
-  let at = start + 1
-  while (text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1
-  return at
+  let end = text.indexOf('"', start + 1)
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end
 }
 
-const textOf = (text: string, start: number, end: number): string => {
-  const raw = text.slice(start + 1, end)
-  const string = raw.includes('\\') ? JSON.parse(text.slice(start, end + 1)) as string : raw
+/** True if an odd number of backslashes stands before it. */
+const isEscaped = (text: string, at: number): boolean => {
+  let before = at
+  while (text.charCodeAt(before - 1) === 0x5c) before--
+  return (at - before) % 2 === 1
+}
+
+const checkString = (string: string): string => {
   if (string.includes('\0')) bad('The body holds a NUL character.')
   if (/\p{Surrogate}/u.test(string)) bad('The body holds half of a surrogate pair.')
   return string

@@ -238,6 +238,12 @@ t.test('over a socket: what never becomes a request', async (t) => {
 t.test('the reader itself', async (t) => {
   const good = ['{}', '[]', '0', '"a"', 'null', ' { "a" : [ true , -1.5e3 , "\\"\\\\" , {"a":1} ] , "b" : {"a":2} } ', '{"a":"{\\"a\\":1,\\"a\\":2}"}', '{"":1," ":2}']
   for (const text of good) t.strictSame(readJson(Buffer.from(text)), JSON.parse(text), text)
+  for (const part of ['"a"', '"\\\\"', '"\\""', '{"a":"b"}']) {
+    const large = Buffer.from(`[${`${part},`.repeat(1_000_000)}0]`)
+    const began = performance.now()
+    t.equal((readJson(large) as unknown[]).length, 1_000_001)
+    t.ok(performance.now() - began < 10_000, `a million of ${part}: work grows with the length, not with its square (${Math.round(performance.now() - began)} ms)`)
+  }
   t.throws(() => readJson(Buffer.from(`${'['.repeat(30_000)}${']'.repeat(30_000)}`)), { code: 'invalid_request' }, 'very deep')
   t.equal(canonicalJson({ b: [1, { d: null, c: 'é' }], a: undefined, é: 1, e: true }), '{"b":[1,{"c":"é","d":null}],"e":true,"é":1}')
 })

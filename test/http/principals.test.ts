@@ -67,6 +67,8 @@ t.test('one service', async (t) => {
     problem(t, await make('make-1', { label: 'phone' }), 422, 'idempotency_key_reused')
     problem(t, await make('make-2', { expires_at: '2020-01-01T00:00:00Z' }), 400, 'invalid_request', 'an expiry in the past')
     problem(t, await make('make-3', { expires_at: '2099-02-30T00:00:00Z' }), 400, 'invalid_request', 'no such day')
+    problem(t, await request('POST', `${PATH}/${id}/tokens`, {}, { 'if-match': '"0"' }), 412, 'precondition_failed')
+    problem(t, await request('DELETE', `${PATH}/${id}/tokens/${String(first.body['token_id'])}`, undefined, { 'if-match': '"0"' }), 412, 'precondition_failed')
     const list = await request('GET', `${PATH}/${id}/tokens`)
     t.match(list.body, { items: [{ usable: true }, { label: 'laptop', expires_at: '2099-01-01T00:00:00.000Z', usable: true }] })
     t.notMatch(list.text, /chy_|sha256/, 'never shown again')

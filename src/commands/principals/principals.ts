@@ -50,13 +50,16 @@ const changeRole = async (
   return { principalId, position, revision }
 }
 
-/** The principal of a roster command, at the revision that the caller has seen. */
+/** Refuses with `precondition_failed` unless the stream is where the caller has seen it: for commands that begin in another stream. */
+export const unmoved = (revision: ExpectedRevision, ifMatch: bigint | undefined): void => {
+  if (ifMatch === undefined || revision === ifMatch) return
+  refuse('precondition_failed', 'The resource changed since it was read. Read it again and decide on what it is now.', { revision: String(revision) })
+}
+
 const proven = async (aggregates: Aggregates, { principalId, ifMatch }: RoleCommand) => {
   const loaded = await aggregates.current(principalAggregate, principalId)
   known(loaded.state)
-  if (ifMatch !== undefined && loaded.revision !== ifMatch) {
-    refuse('precondition_failed', 'The resource changed since it was read. Read it again and decide on what it is now.', { revision: String(loaded.revision) })
-  }
+  unmoved(loaded.revision, ifMatch)
   return loaded
 }
 

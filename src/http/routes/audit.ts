@@ -48,6 +48,8 @@ export const auditRoutes = ({ events, index }: AuditRouteDeps): FastifyPluginAsy
   })
 
   app.get('/api/v1/audit/replay', {
+    // HEAD would read the whole log for nothing.
+    exposeHeadRoute: false,
     config: READ, schema: { tags, summary: 'The whole log, or one stream, as NDJSON; sealed values stay sealed', querystring: schemas.ReplayQuery }
   }, async ({ query }, reply) => {
     const source = query.stream === undefined ? events.rawAll() : events.rawStream(query.stream)

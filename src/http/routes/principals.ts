@@ -96,7 +96,7 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
     const { label, expires_at: expires } = request.body
     const expiresAt = expires === undefined ? undefined : instantOf(expires)
     const issued = await issueTokenFor(deps, {
-      principalId: request.params.principal_id, ...label !== undefined && { label }, ...expiresAt !== undefined && { expiresAt }
+      principalId: request.params.principal_id, ifMatch: request.ifMatch, ...label !== undefined && { label }, ...expiresAt !== undefined && { expiresAt }
     }, commandContext(request))
     return accepted(reply, issued, {
       principal_id: issued.principalId,
@@ -117,7 +117,7 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
     config: WRITE, schema: { tags, summary: 'Revoke a token', params: schemas.TokenParams, response: { 200: schemas.PrincipalAccepted } }
   }, async (request, reply) => {
     const { principal_id: principalId, token_id: tokenId } = request.params
-    return answer(reply, await revokeTokenOf(deps, { principalId, tokenId }, commandContext(request)))
+    return answer(reply, await revokeTokenOf(deps, { principalId, tokenId, ifMatch: request.ifMatch }, commandContext(request)))
   })
 }
 
