@@ -1,5 +1,5 @@
 // The data folder: made if missing, refused if in use or of a newer format.
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { type Server, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,8 +40,8 @@ const checkFormat = (dataDir: string): void => {
  * Holds the folder as long as the process lives: a socket whose name is the folder's identity. The kernel takes it back
  * when the process dies however it dies, so nothing stale is ever left (docs/adr/0012).
  */
-const lock = async (dataDir: string): Promise<Server> => {
-  const { dev, ino } = statSync(dataDir)
+const lock = async (dataDir: string, folder: number): Promise<Server> => {
+  const { dev, ino } = fstatSync(folder)
   const name = `chancery-eventstore-${dev}-${ino}`
   const server = createServer((socket) => { socket.destroy() })
   await new Promise<void>((resolve, reject) => {
@@ -59,14 +59,22 @@ const lock = async (dataDir: string): Promise<Server> => {
 export const takeFolder = async (dataDir: string): Promise<() => Promise<void>> => {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    const held = await lock(dataDir)
+    // kept open: should somebody remove the folder under us, its number must not go to another folder
+    const folder = openSync(dataDir, 'r')
+    let held: Server | undefined
     try {
+      held = await lock(dataDir, folder)
       checkFormat(dataDir)
     } catch (error) {
-      held.close()
+      held?.close()
+      closeSync(folder)
       throw error
     }
-    return () => new Promise((resolve) => { held.close(() => { resolve() }) })
+    const socket = held
+    return () => new Promise((resolve) => {
+      closeSync(folder)
+      socket.close(() => { resolve() })
+    })
   } catch (error) {
     throw error instanceof StartError ? error : new StartError(`the data folder ${dataDir} cannot be used: ${textOf(error)}`)
   }
