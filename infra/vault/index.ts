@@ -5,6 +5,7 @@ import { Refusal } from '../../src/domain/codes.ts'
 import { Clear, type Sealed } from '../../src/domain/personal.ts'
 import type { Opened, Vault } from '../../src/ports.ts'
 import { decrypt, encrypt, newKey } from '../keys/cipher.ts'
+import { gather } from './gather.ts'
 import { boundTo, openSecrets, quoted, wrappingKey, type VaultOptions } from './secrets.ts'
 
 export { rotateMasterKey } from './rotate.ts'
@@ -33,14 +34,14 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
   const schema = quoted(options.schema)
   const opened = new LRUCache<string, KeyObject>({ max: KEPT_KEYS, ttl: KEPT_MS })
 
-  const stored = async (subject: string): Promise<Row | undefined> => {
-    const { rows } = await pool.query<Row>({
-      name: `${options.schema}-key`,
-      text: `select wrapped, destroyed_at is not null as destroyed from ${schema}.subject_key where subject = $1`,
-      values: [subject]
+  const stored = gather<Row>(async (subjects) => {
+    const { rows } = await pool.query<Row & { subject: string }>({
+      name: `${options.schema}-keys`,
+      text: `select subject, wrapped, destroyed_at is not null as destroyed from ${schema}.subject_key where subject = any($1::text[])`,
+      values: [subjects]
     })
-    return rows[0]
-  }
+    return new Map(rows.map((row) => [row.subject, row]))
+  })
 
   const keyOf = async (subject: string): Promise<Key> => {
     const known = opened.get(subject)
@@ -59,16 +60,22 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
    * Stores a new key, committed, before anything is sealed with it (issue, section 3). The sentinel is locked against a
    * rotation meanwhile: a process that still holds the old master key stores nothing more.
    */
-  const store = async (subject: string): Promise<void> => {
-    const bytes = newKey()
-    const { rowCount } = await pool.query({
-      name: `${options.schema}-new-key`,
+  const store = gather<true>(async (subjects) => {
+    const keys = new Map(subjects.map((subject) => [subject, newKey()]))
+    const { rows } = await pool.query<{ subject: string }>({
+      name: `${options.schema}-new-keys`,
       text: `with sentinel as (select master from ${schema}.secret where name = 'sentinel' and master = $3 for share)
-        insert into ${schema}.subject_key (subject, wrapped, master) select $1, $2, master from sentinel on conflict (subject) do nothing`,
-      values: [subject, encrypt(wrapping, bytes, boundTo('subject', subject)), masterKey.id]
+        insert into ${schema}.subject_key (subject, wrapped, master)
+        select n.subject, n.wrapped, s.master from unnest($1::text[], $2::bytea[]) as n(subject, wrapped), sentinel s
+        on conflict (subject) do nothing returning subject`,
+      values: [subjects, [...keys].map(([subject, bytes]) => encrypt(wrapping, bytes, boundTo('subject', subject))), masterKey.id]
     })
-    if (rowCount === 1) opened.set(subject, createSecretKey(bytes))
-  }
+    for (const { subject } of rows) {
+      const bytes = keys.get(subject)
+      if (bytes !== undefined) opened.set(subject, createSecretKey(bytes))
+    }
+    return new Map(rows.map(({ subject }) => [subject, true as const]))
+  })
 
   const keyForSealing = async (subject: string): Promise<KeyObject> => {
     let key = await keyOf(subject)
