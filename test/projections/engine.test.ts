@@ -8,11 +8,9 @@ import { audit } from '../../src/projections/audit.ts'
 import { testers } from '../../src/projections/testers.ts'
 import { tokens } from '../../src/projections/tokens.ts'
 import { users } from '../../src/projections/users.ts'
-import { testLog } from '../support/log.ts'
 import { testEventStore } from '../support/eventstore.ts'
-import { openLog } from '../../infra/eventstore/index.ts'
 import { until } from '../support/until.ts'
-import { appendLives, appendRefusals, counted, counting, dressed, dump, engine, ground, life, refused, vault } from './support.ts'
+import { appendLives, appendRefusals, counted, counting, dressed, dump, engine, ground, life, patientLog, refused } from './support.ts'
 
 const random = (below: number): number => Math.floor(Math.random() * below)
 
@@ -95,8 +93,7 @@ t.test('a handler that throws stops its projector only, at the event, with an al
 t.test('an event that no schema fits stops those whom it concerns; the others go past it', async (t) => {
   const store = await testEventStore(t)
   const base = await ground(t)
-  const log = await openLog({ url: store.url, vault })
-  t.teardown(() => log.close())
+  const log = await patientLog(t, store.url)
   const client = EventStoreDBClient.connectionString(store.url)
   t.teardown(() => client.dispose())
   const running = await engine(t, { ...base, log }, [users, audit, testers, tokens])
@@ -123,7 +120,7 @@ t.test('another log under the same read models is refused with a hint, until the
   await before.close()
   const kept = await dump(base.postgres, [counting()])
 
-  const log = await testLog(t, vault)
+  const log = await patientLog(t, (await testEventStore(t)).url)
   await appendRefusals(log, 3)
   const after = await engine(t, { ...base, log }, [counting(), testers])
   await until(() => after.alarms.length === 2)

@@ -3,21 +3,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { openLog } from '../../infra/eventstore/index.ts'
 import { connectPostgres } from '../../infra/postgres/index.ts'
 import type { Connection, Database } from '../../src/ports.ts'
 import { testEventStore } from '../support/eventstore.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { tcpProxy } from '../support/tcp-proxy.ts'
-import { appendRefusals, counted, counting, dump, engine, ground, vault } from './support.ts'
+import { appendRefusals, counted, counting, dump, engine, ground, patientLog } from './support.ts'
 
 t.test('killed in the middle of a batch: the one beside it goes on, nothing lost, nothing twice', async (t) => {
   const store = await testEventStore(t)
   const { url } = await testDatabase(t)
   const postgres = await connectPostgres({ url })
   t.teardown(() => postgres.close())
-  const log = await openLog({ url: store.url, vault })
-  t.teardown(() => log.close())
+  const log = await patientLog(t, store.url)
   const script = fileURLToPath(new URL('./killed.ts', import.meta.url))
   const child = spawn(process.execPath, ['--import', 'tsx', script, url, store.url, '25'], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
@@ -107,8 +105,7 @@ t.test('the event store goes away and comes back', async (t) => {
   const { url } = await testDatabase(t)
   const postgres = await connectPostgres({ url })
   t.teardown(() => postgres.close())
-  const log = await openLog({ url: store.url, vault })
-  t.teardown(() => log.close())
+  const log = await patientLog(t, store.url)
   const running = await engine(t, { postgres, log }, [counting()])
   const before = await appendRefusals(log, 5)
   t.equal(await running.positions.waitFor(['counts'], before, 10_000), undefined)

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { connectPostgres, type Postgres } from '../../infra/postgres/index.ts'
-import type { Log } from '../../infra/eventstore/index.ts'
+import { openLog, type Log } from '../../infra/eventstore/index.ts'
 import { categoryOf, type ChanceryEvent, type LogEvent } from '../../src/domain/catalogue.ts'
 import { Clear } from '../../src/domain/personal.ts'
 import type { EventStore, NewEvent, Vault } from '../../src/ports.ts'
@@ -10,7 +10,7 @@ import type { ProjectionAlarm } from '../../src/queries.ts'
 import { table } from '../../src/projections/columns.ts'
 import { defineLogProjector, type Projector } from '../../src/projections/define.ts'
 import { startProjections, type ProjectionOptions, type Projections } from '../../src/projections/engine.ts'
-import { testLog } from '../support/log.ts'
+import { testEventStore } from '../support/eventstore.ts'
 import { testDatabase } from '../support/postgres.ts'
 
 /** Envelopes that look like sealed ones; sealing itself has tests of its own. */
@@ -21,13 +21,20 @@ export const vault: Vault = {
   open: () => Promise.reject(new Error('nothing is opened here'))
 }
 
+/** A log on the store at `url`, patient: what is slow here is the machine, and the store may share this very thread. */
+export const patientLog = async (t: Pick<Test, 'teardown'>, url: string): Promise<Log> => {
+  const log = await openLog({ url, vault, patience: { silence: 3_000 } })
+  t.teardown(() => log.close())
+  return log
+}
+
 export interface Ground { postgres: Postgres, url: string, log: Log }
 
 export const ground = async (t: Pick<Test, 'teardown'>): Promise<Ground> => {
   const { url } = await testDatabase(t)
   const postgres = await connectPostgres({ url })
   t.teardown(() => postgres.close())
-  return { postgres, url, log: await testLog(t, vault) }
+  return { postgres, url, log: await patientLog(t, (await testEventStore(t)).url) }
 }
 
 export type Engine = Projections & { alarms: ProjectionAlarm[], batches: number[], warnings: string[] }
