@@ -6,6 +6,7 @@ import { withFailpoint } from '../infra/failpoints.ts'
 import { uuidIds as ids } from '../infra/ids.ts'
 import { openMailer } from '../infra/mail/index.ts'
 import { auditQueries } from '../infra/postgres/queries/audit.ts'
+import { StartError } from '../infra/start-error.ts'
 import { tokenFileOf } from '../infra/superadmin/token-file.ts'
 import { createAccess } from './commands/access/authorise.ts'
 import { fenced } from './commands/access/fence.ts'
@@ -110,10 +111,18 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     logger,
     metrics,
     trustedProxies,
-    ...tls !== undefined && { tls: { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') } },
+    ...tls !== undefined && { tls: { cert: readPem(tls.certFile, 'CHANCERY_TLS_CERT'), key: readPem(tls.keyFile, 'CHANCERY_TLS_KEY') } },
     routes: routesOf({ config, aggregates, clock, events, ids, keys, mail, metrics, postgres, projections, vault })
   })
   releasers.add('the HTTP server', () => app.close())
   const url = await listenOn(app, config.http)
   return { url, firstToken }
+}
+
+const readPem = (file: string, setting: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new StartError(`The file of ${setting} cannot be read: ${(error as Error).message}`, ['check its path and that this account may read it'], { cause: error })
+  }
 }
