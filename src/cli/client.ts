@@ -38,6 +38,9 @@ export interface Client {
   pages<Item> (path: string, query?: RequestOptions['query'], minPosition?: string): AsyncGenerator<Item>
 }
 
+/** Items a page: the most that a list gives. */
+const PAGE = 1000
+
 /** Milliseconds for which a read model that is behind is asked again, and the pause between. */
 const CATCHING_UP = 10_000
 const RETRY = 300
@@ -98,7 +101,7 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
     pages: async function * <Item>(path: string, query: RequestOptions['query'] = {}, minPosition?: string) {
       let cursor: string | undefined
       do {
-        const { body } = await request<{ items: Item[], next_cursor?: string | null }>('GET', path, { query: { ...query, cursor }, minPosition })
+        const { body } = await request<{ items: Item[], next_cursor?: string | null }>('GET', path, { query: { limit: PAGE, ...query, cursor }, minPosition })
         yield * body.items
         cursor = body.next_cursor ?? undefined
       } while (cursor !== undefined)
