@@ -42,7 +42,7 @@ t.test('what each route says of itself', async (t) => {
     const description = app.swagger() as unknown as { openapi: string, paths: Record<string, Record<string, object>> }
     t.match(description.openapi, /^3\.1/)
     t.match(await new Validator().validate(description), { valid: true })
-    for (const { method, url } of routes.filter((route) => !['/openapi.json'].includes(route.url))) {
+    for (const { method, url } of routes.filter((route) => route.url !== '/openapi.json' && !route.url.startsWith('/enrol'))) {
       t.ok(description.paths[url.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()], `${method} ${url} is described`)
     }
     t.same((await app.inject('/openapi.json')).json(), JSON.parse(JSON.stringify(description)))
