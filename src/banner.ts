@@ -15,7 +15,8 @@ export const banner = (config: Config, { url, firstToken }: Pick<Service, 'url' 
     `  event store ${where(config.eventStoreUrl)}; Postgres ${where(config.postgresUrl)}; logs in ${folder}/log/`,
     ...(firstToken === undefined
       ? []
-      : ['', `The superadmin's token, shown this once; it is also in ${tokenFile}:`, `  ${firstToken}`]),
+      : ['', `The superadmin's token, shown this once; it is also in ${tokenFile}:`, `  ${firstToken}`,
+          ...(config.masterKey === undefined && config.masterKeyFile === undefined ? [`Keep a copy of ${folder}/master.key: without it no sealed name or address can be read again.`] : [])]),
     '',
     'Three lines to paste into another terminal: take the token, invite a tester, list the testers.',
     `  TOKEN=$(cat ${tokenFile})`,

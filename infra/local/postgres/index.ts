@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Child } from '../children/child.ts'
+import { StartError } from '../../start-error.ts'
 import { chooseAccount } from './account.ts'
 import { findBinaries } from './binaries.ts'
 import { ensureCluster, SUPERUSER } from './cluster.ts'
@@ -31,6 +32,20 @@ export const openPostgres = async (options: LocalPostgresOptions): Promise<Local
   const binaries = findBinaries()
   const account = chooseAccount({ folders: [binaries.folder, dirname(home)], userNamespaces })
   const cluster = await ensureCluster(home, binaries, account, { durable })
-  const server = await startServer(binaries, account, cluster, { logFile: options.logFile ?? join(home, 'postgres.log'), port, durable })
+  const server = await retryPorts(port === 0 ? PORT_ATTEMPTS : 1, () =>
+    startServer(binaries, account, cluster, { logFile: options.logFile ?? join(home, 'postgres.log'), port, durable }))
   return { ...server, url: `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${server.port}/postgres` }
+}
+
+/** Postgres cannot choose a free port itself, and one that was free may be taken before it listens. */
+const PORT_ATTEMPTS = 3
+
+const retryPorts = async (attempts: number, start: () => Promise<Child>): Promise<Child> => {
+  for (let left = attempts; ; left--) {
+    try {
+      return await start()
+    } catch (error) {
+      if (left === 1 || !(error instanceof StartError) || !error.message.includes('could not create any TCP/IP sockets')) throw error
+    }
+  }
 }
