@@ -6,7 +6,7 @@ import type { Clear } from '../personal.ts'
 import { currentToken, type PresentTester, type Tester, type WalkthroughToken } from './tester.ts'
 
 /** A token younger than this is used again instead of minting another (seed 000). */
-export const REUSE_MS = 60_000
+const REUSE_MS = 60_000
 
 /** Ids for a link that may be minted; the account's id derives from the token's (decision 18). */
 export interface NewLink {

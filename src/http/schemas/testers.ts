@@ -9,7 +9,7 @@ const Nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.U
 const EventType = () => Type.String({ maxLength: 64 })
 const Stream = () => Type.String({ maxLength: 256 })
 
-export const EvidenceItem = Type.Object({ stream: Stream(), revision: DecimalString(), type: EventType(), occurred_at: Time() }, closed)
+const EvidenceItem = Type.Object({ stream: Stream(), revision: DecimalString(), type: EventType(), occurred_at: Time() }, closed)
 
 /** A verdict with all that it rests on. */
 export const verdictFields = {

@@ -283,16 +283,6 @@ t.test('a mail that fails is a fact; the reset is complete and resend sends the 
   await t.rejects(resendLink(ground.deps, { testerId: who.testerId }, ground.context()), { code: 'token_used', fields: { next: 'ghost-reset' } })
 })
 
-t.test('a link that expired unused is replaced by resend', async (t) => {
-  const who = await ground.invited()
-  ground.clock.at = new Date(ground.clock.at.getTime() + 86_399_999)
-  t.equal((await resendLink(ground.deps, { testerId: who.testerId }, ground.context())).tokenId, who.tokenId)
-  ground.clock.at = new Date(ground.clock.at.getTime() + 1)
-  const fresh = await resendLink(ground.deps, { testerId: who.testerId }, ground.context())
-  t.not(fresh.tokenId, who.tokenId)
-  t.ok((await ground.typesOf(who.tester)).includes('walkthrough_token.revoked'))
-})
-
 // Last: this fact is of no version that the projectors know, so they stop at it.
 t.test('an account with facts of a newer version is no shell', async (t) => {
   // Made by registration, or sanctioned: whatever a newer version records of an account is no enrolment fact.

@@ -1,6 +1,7 @@
 // The state table of the ghost as data: link × account × credential × clock, against the pure rule, the SQL query and the deed.
 import t from 'tap'
 import { ghostReset } from '../../../src/commands/testers/ghost-reset.ts'
+import { resendLink } from '../../../src/commands/testers/resend.ts'
 import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
 import { Refusal } from '../../../src/domain/codes.ts'
 import { enrolmentOf, judge } from '../../../src/domain/user/verdict.ts'
@@ -155,4 +156,15 @@ t.test('a link minted less than 60.000 s ago is used again', async (t) => {
       t.equal((await typesOf(who.tester)).filter((type) => type === 'walkthrough_token.minted').length, again ? 2 : 3)
     })
   }
+})
+
+t.test('a link that expired unused is replaced by resend', async (t) => {
+  const ground = await ghostGround(t)
+  const who = await ground.invited()
+  ground.clock.at = new Date(ground.clock.at.getTime() + 86_399_999)
+  t.equal((await resendLink(ground.deps, { testerId: who.testerId }, ground.context())).tokenId, who.tokenId)
+  ground.clock.at = new Date(ground.clock.at.getTime() + 1)
+  const fresh = await resendLink(ground.deps, { testerId: who.testerId }, ground.context())
+  t.not(fresh.tokenId, who.tokenId)
+  t.ok((await ground.typesOf(who.tester)).includes('walkthrough_token.revoked'))
 })
