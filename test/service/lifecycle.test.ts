@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { markOf, type ProcessMark } from '../../infra/local/children/processes.ts'
+import { anotherUser, NOBODY } from '../support/another-user.ts'
 import { launchService, spawnService, type SpawnedService } from '../support/service.ts'
 import { until } from '../support/until.ts'
 
@@ -87,10 +88,10 @@ t.test('the life of a service with its own stores', async (t) => {
   })
 })
 
-t.test('an ordinary user starts it too', { skip: process.getuid?.() === 0 ? false : 'needs root to become another user; the test above ran as one' }, async (t) => {
-  const service = await spawnService(t, { stores: 'local', uid: 65534 })
+t.test('an ordinary user starts it too', { skip: anotherUser }, async (t) => {
+  const service = await spawnService(t, { stores: 'local', uid: NOBODY })
   t.equal((await service.request('GET', '/api/v1/me')).status, 200)
-  t.equal(statSync(join(service.dataDir, 'superadmin.token')).uid, 65534)
+  t.equal(statSync(join(service.dataDir, 'superadmin.token')).uid, NOBODY)
   await service.stop()
   t.equal(await service.exit, 0)
 })

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { anotherUser, NOBODY } from '../support/another-user.ts'
 import { launchService, testService } from '../support/service.ts'
 import { testDatabase } from '../support/postgres.ts'
 
@@ -64,9 +65,9 @@ t.test('servers that are not there', async (t) => {
 t.test('a folder that cannot be used', async (t) => {
   const folder = t.testdir({ file: '' })
   await refused(t, { CHANCERY_DATA_DIR: join(folder, 'file') }, /^The data folder .* cannot be used: it is a file\.\n/)
-  t.test('without the right to write', { skip: process.getuid?.() === 0 ? false : 'needs root to become another user' }, async (t) => {
+  t.test('without the right to write', { skip: anotherUser }, async (t) => {
     chmodSync(folder, 0o755)
-    await refused(t, { CHANCERY_DATA_DIR: folder }, /^The data folder .* cannot be used: this account may not write there\.\n/, { uid: 65534, cwd: '/' })
+    await refused(t, { CHANCERY_DATA_DIR: folder }, /^The data folder .* cannot be used: this account may not write there\.\n/, { uid: NOBODY, cwd: '/' })
   })
 })
 

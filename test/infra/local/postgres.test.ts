@@ -11,6 +11,7 @@ import t, { type Test } from 'tap'
 import { chooseAccount } from '../../../infra/local/postgres/account.ts'
 import { openPostgres } from '../../../infra/local/postgres/index.ts'
 import { StartError } from '../../../infra/start-error.ts'
+import { anotherUser, NOBODY } from '../../support/another-user.ts'
 import { testDatabase } from '../../support/postgres.ts'
 
 const root = process.getuid?.() === 0
@@ -93,7 +94,7 @@ t.test('root', { skip: root ? false : 'needs root' }, async (t) => {
     await server.stop()
   })
 
-  t.test('without user namespaces, under another account', async (t) => {
+  t.test('without user namespaces, under another account', { skip: anotherUser }, async (t) => {
     const home = join(folder(t, 0o711), 'postgres')
     const server = await openPostgres({ home, durable: false, userNamespaces: false })
     t.teardown(() => server.stop())
@@ -117,9 +118,9 @@ t.test('root', { skip: root ? false : 'needs root' }, async (t) => {
     }
   })
 
-  t.test('an ordinary user runs it as itself', async (t) => {
+  t.test('an ordinary user runs it as itself', { skip: anotherUser }, async (t) => {
     const home = folder(t, 0o755)
-    chownSync(home, 65534, 65534)
+    chownSync(home, NOBODY, NOBODY)
     const module = fileURLToPath(new URL('../../../infra/local/postgres/index.ts', import.meta.url))
     const program = `
       import { openPostgres } from ${JSON.stringify(module)}
@@ -128,9 +129,9 @@ t.test('root', { skip: root ? false : 'needs root' }, async (t) => {
       process.stdout.write(readFileSync('/proc/' + server.pid + '/status', 'utf8').match(/Uid:\\s+(\\d+)/)[1])
       await server.stop()`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program],
-      { uid: 65534, gid: 65534, stdio: ['ignore', 'pipe', 'pipe'], env: { HOME: home, TMPDIR: home, PATH: '/usr/bin:/bin' } })
+      { uid: NOBODY, gid: NOBODY, stdio: ['ignore', 'pipe', 'pipe'], env: { HOME: home, TMPDIR: home, PATH: '/usr/bin:/bin' } })
     const [out, complaint] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
-    t.equal(out, '65534', complaint)
+    t.equal(out, String(NOBODY), complaint)
     t.equal(readFileSync(join(home, 'postgres', 'cluster', 'PG_VERSION'), 'utf8').trim(), '18')
   })
 })
