@@ -44,6 +44,8 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
 
   /** Keeps the newer of what is known: a slow read must not push back what an append has learnt meanwhile. */
   const remember = <State>(stream: string, loaded: Loaded<State>): Loaded<State> => {
+    // An absent stream is cheap to read and may be anybody's invention: it must not push out one that is in use.
+    if (loaded.revision === 'no_stream') return loaded
     const kept = cache.peek(stream)
     if (kept === undefined || next(kept.revision) <= next(loaded.revision)) cache.set(stream, loaded)
     return loaded
@@ -88,9 +90,7 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
   const replay = async <State, C extends Category>(
     { context }: Execution<State, C>, stream: string, loaded: Loaded<State>, recorded: RecordedCommand
   ): Promise<Receipt<State, C>> => {
-    if (recorded.fingerprint !== context.fingerprint) {
-      refuse('idempotency_key_reused', 'This Idempotency-Key was used for another request. Send a new key with a new request.')
-    }
+    notReused(loaded, context)
     const own: Array<RecordedOf<C>> = []
     const limit = Number(recorded.last - recorded.first) + 1
     for await (const event of events.readStream(stream, { from: recorded.first, limit })) {
@@ -148,6 +148,16 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
       return known(stream) ?? refresh(aggregate, stream, empty(aggregate))
     }
   }
+}
+
+/**
+ * Refuses with `idempotency_key_reused` if the command id stands in this stream with another request. A command of
+ * several streams asks all of them before its first append: a refusal by the second would come too late (decision 4).
+ */
+export const notReused = ({ commands }: Pick<Loaded<unknown>, 'commands'>, { commandId, fingerprint }: CommandContext): void => {
+  const recorded = commands.get(commandId)
+  if (recorded === undefined || recorded.fingerprint === fingerprint) return
+  refuse('idempotency_key_reused', 'This Idempotency-Key was used for another request. Send a new key with a new request.')
 }
 
 const next = (revision: ExpectedRevision): bigint => revision === 'no_stream' ? 0n : revision + 1n

@@ -6,7 +6,7 @@ import type { Role } from '../../domain/principal/roles.ts'
 import { ROSTER, grant, remove, rosterAggregate } from '../../domain/principal/roster.ts'
 import type { ExpectedRevision, Ids } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
-import type { Aggregates } from '../execute.ts'
+import { notReused, type Aggregates } from '../execute.ts'
 
 export interface PrincipalDeps { aggregates: Aggregates, ids: Ids }
 
@@ -17,6 +17,7 @@ export interface PrincipalReceipt { principalId: string, position: bigint, revis
 export const createPrincipal = async (
   { aggregates, ids }: PrincipalDeps, command: { kind: PrincipalKind, name: string, roles: readonly OwnRole[] }, context: CommandContext
 ): Promise<PrincipalReceipt> => {
+  notReused(await aggregates.current(rosterAggregate, ROSTER), context)
   const principalId = ids.derive('principal', context.commandId)
   const name = new Clear(command.name, `principal-${principalId}`)
   const { position, revision } = await aggregates.execute({
@@ -44,6 +45,7 @@ export const revokeRoleFrom = async (deps: PrincipalDeps, command: RoleCommand, 
 const changeRole = async (
   aggregates: Aggregates, { ifMatch }: RoleCommand, context: CommandContext, decide: (state: Parameters<typeof grantRole>[0]) => ReturnType<typeof grantRole>, principalId: string
 ): Promise<PrincipalReceipt> => {
+  notReused(await aggregates.current(rosterAggregate, ROSTER), context)
   const { position, revision } = await aggregates.execute({
     aggregate: principalAggregate, id: principalId, context, decide, ...ifMatch !== undefined && { ifMatch }
   })
@@ -56,16 +58,17 @@ export const unmoved = (revision: ExpectedRevision, ifMatch: bigint | undefined)
   refuse('precondition_failed', 'The resource changed since it was read. Read it again and decide on what it is now.', { revision: String(revision) })
 }
 
-const proven = async (aggregates: Aggregates, { principalId, ifMatch }: RoleCommand) => {
+const proven = async (aggregates: Aggregates, { principalId, ifMatch }: RoleCommand, context: CommandContext) => {
   const loaded = await aggregates.current(principalAggregate, principalId)
   known(loaded.state)
+  notReused(loaded, context)
   unmoved(loaded.revision, ifMatch)
   return loaded
 }
 
 const grantSuperadmin = async ({ aggregates }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
   const { principalId } = command
-  const { state, revision } = await proven(aggregates, command)
+  const { state, revision } = await proven(aggregates, command, context)
   const { position } = await aggregates.execute({
     aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => grant(roster, principalId, usableTokens(state, context.at), context.at)
   })
@@ -74,7 +77,7 @@ const grantSuperadmin = async ({ aggregates }: PrincipalDeps, command: RoleComma
 
 const removeSuperadmin = async ({ aggregates }: PrincipalDeps, command: RoleCommand, context: CommandContext): Promise<PrincipalReceipt> => {
   const { principalId } = command
-  const { revision } = await proven(aggregates, command)
+  const { revision } = await proven(aggregates, command, context)
   const { position } = await aggregates.execute({
     aggregate: rosterAggregate, id: ROSTER, context, decide: (roster) => remove(roster, principalId, context.at)
   })

@@ -2,6 +2,7 @@
 import { issueToken, known, principalAggregate, revocable, revokeToken } from '../../domain/principal/principal.ts'
 import { ROSTER, addToken, rosterAggregate, withdrawToken } from '../../domain/principal/roster.ts'
 import type { CommandContext } from '../context.ts'
+import { notReused } from '../execute.ts'
 import { unmoved, type PrincipalDeps, type PrincipalReceipt } from '../principals/principals.ts'
 import { digestOf, makeToken } from './token.ts'
 
@@ -18,7 +19,8 @@ export const issueTokenFor = async (
   { aggregates, ids }: PrincipalDeps, command: IssueCommand, context: CommandContext
 ): Promise<IssuedToken> => {
   const { principalId, label, expiresAt, ifMatch } = command
-  const tokenId = ids.derive('token', context.commandId)
+  notReused(await aggregates.current(rosterAggregate, ROSTER), context)
+  const tokenId = ids.derive('token', principalId, context.commandId)
   const token = makeToken({ principalId, tokenId })
   const entry = { tokenId, sha256: digestOf(token), ...label !== undefined && { label }, ...expiresAt !== undefined && { expiresAt } }
   const receipt = await aggregates.execute({
@@ -42,6 +44,7 @@ export const revokeTokenOf = async (
 ): Promise<PrincipalReceipt> => {
   const before = await aggregates.current(principalAggregate, principalId)
   known(before.state)
+  notReused(before, context)
   if (!before.commands.has(context.commandId)) {
     unmoved(before.revision, ifMatch)
     revocable(before.state, tokenId)
