@@ -99,6 +99,13 @@ const together = (settings: Settings): Problem[] => {
     problems.push('CHANCERY_HTTP_HOST is not a loopback address: access tokens would cross the network in clear. ' +
       'Set CHANCERY_TLS_CERT and CHANCERY_TLS_KEY, or name the TLS proxy in front in CHANCERY_TRUSTED_PROXIES')
   }
+  for (const name of ['CHANCERY_PUBLIC_URL', 'CHANCERY_ACCOUNTS_URL'] as const) {
+    const url = settings[name]
+    if (url === undefined || !URL.canParse(url)) continue
+    const { protocol, hostname, pathname } = new URL(url)
+    if (protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) problems.push(`${name} must be https: what goes there opens accounts, and would cross the network in clear`)
+    if (pathname !== '/') problems.push(`${name} may hold no path: only the address of the service`)
+  }
   const { CHANCERY_PUBLIC_URL: publicUrl } = settings
   if (publicUrl !== undefined && (!URL.canParse(publicUrl) || isIP(new URL(publicUrl).hostname.replace(/^\[|\]$/g, '')) !== 0)) {
     problems.push('CHANCERY_PUBLIC_URL needs a host name: passkeys cannot belong to an IP address; http://localhost:8420 works on one machine')

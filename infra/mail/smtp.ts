@@ -6,8 +6,12 @@ import type { OpenMailer } from './mailer.ts'
 /** How long each part of a hand-over may take, in ms: a server that hangs must not hold the mails behind it. */
 const LIMITS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 5_000 }
 
+/** Servers on this machine; to any other the mail goes encrypted or not at all, since its link opens an account. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
 export const openSmtp = ({ url, from }: { url: string, from: string }): OpenMailer => {
-  const transport = nodemailer.createTransport({ url, ...LIMITS, disableFileAccess: true, disableUrlAccess: true }, { from })
+  const requireTLS = !LOOPBACK.test(new URL(url).hostname)
+  const transport = nodemailer.createTransport({ url, ...LIMITS, requireTLS, disableFileAccess: true, disableUrlAccess: true }, { from })
   return {
     send: async ({ messageId, to, subject, text }) => {
       try {

@@ -13,7 +13,7 @@ const routeTable = async (): Promise<RouteEntry[]> => {
   const parts = { ...nothing as object, config: readConfig({}) }
   const every = new Proxy(parts, { get: (target, name) => name in target ? target[name as 'config'] : nothing }) as unknown as Parts
   const door = nothing as AppOptions
-  const app = await buildApp({ routes: routesOf(every), access: door.access, keys: door.keys, ids: { next: () => '', derive: () => '' }, clock: door.clock, positions: door.positions })
+  const app = await buildApp({ routes: routesOf(every), access: door.access, keys: door.keys, ids: { next: () => '', derive: () => '' }, clock: door.clock, positions: door.positions, readModelsAway: () => false })
   await app.ready()
   const found = app.routeTable.filter(({ method, url }) => method !== 'HEAD' && url.startsWith('/') && !url.startsWith('/docs'))
   await app.close()

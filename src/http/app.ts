@@ -36,7 +36,7 @@ const LIMITS = { request: 10_000, headers: 5_000, keepAlive: 5_000, headerBytes:
  * Throws at start if a route states neither permission nor access, or a schema is not strict JSON Schema.
  */
 export const buildApp = async (options: AppOptions) => {
-  const { routes, logger, tls, trustedProxies, maxEventLoopDelay = 1000, metrics, access, keys, ids, clock, positions } = options
+  const { routes, logger, tls, trustedProxies, maxEventLoopDelay = 1000, metrics, access, keys, ids, clock, positions, readModelsAway } = options
   const server: ServerOptions = {
     maxHeaderSize: LIMITS.headerBytes, headersTimeout: LIMITS.headers, connectionsCheckingInterval: 1000, requireHostHeader: true
   }
@@ -57,7 +57,7 @@ export const buildApp = async (options: AppOptions) => {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.server.maxHeadersCount = 2 * MAX_HEADERS
-  app.decorate('door', { access, keys, ids, clock, positions })
+  app.decorate('door', { access, keys, ids, clock, positions, readModelsAway })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {

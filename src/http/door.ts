@@ -10,6 +10,8 @@ export interface Door {
   ids: Ids
   clock: Clock
   positions: Positions
+  /** True if an error says that the read models cannot be reached for the moment. */
+  readModelsAway: (error: unknown) => boolean
 }
 
 declare module 'fastify' {

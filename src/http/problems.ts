@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { codes, Refusal, type Code, type ProblemFields } from '../domain/codes.ts'
 import { LogOutcomeUnknown, LogUnavailable, UnreadableEvent, WrongExpectedRevision } from '../log-errors.ts'
-import { readModelsAway } from './read-models-away.ts'
+import type { Door } from './door.ts'
 import { traceId } from './trace.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -35,7 +35,7 @@ const FRAMEWORK: Readonly<Record<string, [Code, string]>> = {
 }
 
 /** The Refusal that an error means to the caller. Unforeseen errors become `internal_error` and say nothing of themselves. */
-const refusalOf = (error: unknown, idempotencyKey?: string): Refusal => {
+const refusalOf = (error: unknown, readModelsAway: Door['readModelsAway'], idempotencyKey?: string): Refusal => {
   if (error instanceof Refusal) return error
   if (error instanceof WrongExpectedRevision) return new Refusal('conflict', 'Others changed the same subject. Nothing was recorded; send the request again.', { stream: error.stream })
   if (error instanceof LogUnavailable) return new Refusal('audit_unavailable', 'The event store was not reached, so nothing was recorded and nothing was done. Send the request again later.')
@@ -80,7 +80,7 @@ const safe = (fields: ProblemFields): ProblemFields =>
 
 /** Answers with the problem that an error means. */
 export const sendProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-  const refusal = refusalOf(error, request.idempotencyKey)
+  const refusal = refusalOf(error, request.server.door.readModelsAway, request.idempotencyKey)
   const problem = problemOf(refusal, traceId(request))
   if (problem.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error, code: refusal.code, trace_id: problem.trace_id }, 'request failed')
   const wait = refusal.fields['retry_after'] ?? RETRY_AFTER[refusal.code]

@@ -2,6 +2,7 @@
 import { connect, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { Type } from '@sinclair/typebox'
+import { DatabaseError } from 'pg'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import t from 'tap'
 import { codes, Refusal, type Code } from '../../src/domain/codes.ts'
@@ -112,7 +113,7 @@ t.test('every error has its one answer', async (t) => {
   const { routes, throwing } = probe()
   const app = await testDoor(t, [routes])
   const at = { stream: 'user-1', revision: 1n, position: 2n, type: 'user.created' }
-  const sqlstate = (code: string) => Object.assign(new Error('away'), { code })
+  const sqlstate = (code: string) => Object.assign(new DatabaseError('away', 0, 'error'), { code })
   const table: Array<[unknown, Code]> = [
     ...(Object.keys(codes) as Code[]).map((code): [unknown, Code] => [new Refusal(code, 'Do this.'), code]),
     [new WrongExpectedRevision('user-1', 3n), 'conflict'],
@@ -121,6 +122,8 @@ t.test('every error has its one answer', async (t) => {
     [new UnreadableEvent(at, 'canary-secret'), 'internal_error'],
     [sqlstate('57P01'), 'read_models_unavailable'],
     [sqlstate('08006'), 'read_models_unavailable'],
+    [sqlstate('58030'), 'read_models_unavailable'],
+    [sqlstate('57014'), 'read_models_unavailable'],
     [Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' }), 'read_models_unavailable'],
     [new Error('Connection terminated unexpectedly'), 'read_models_unavailable'],
     [sqlstate('23505'), 'internal_error'],

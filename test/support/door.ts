@@ -1,6 +1,7 @@
 // The HTTP application with chosen routes, for tests that inject requests: the door is real, who asks is chosen.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Test } from 'tap'
+import { isPassing } from '../../infra/postgres/errors.ts'
 import { uuidIds } from '../../infra/ids.ts'
 import type { Access } from '../../src/commands/access/access.ts'
 import { allows, type Role } from '../../src/domain/principal/roles.ts'
@@ -29,6 +30,7 @@ export const testDoor = async (t: Test, routes: readonly FastifyPluginAsyncTypeb
     clock: { now: () => new Date() },
     keys: { fingerprint: (route, body) => Buffer.from(`${route} ${body}`).toString('base64url').slice(0, 128) },
     positions: { waitFor: async () => undefined },
+    readModelsAway: isPassing,
     maxEventLoopDelay: 0,
     ...overrides
   })
