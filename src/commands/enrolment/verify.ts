@@ -24,12 +24,12 @@ export const verifyAnswer = async (
   deps: EnrolmentDeps, link: Link, answer: RegistrationAnswer, context: CommandContext
 ): Promise<Enrolled> => {
   const { aggregates, ids, keys } = deps
-  const { userId } = link
+  const { testerId, userId } = link
   await openedLink(deps, link, context.at)
   const claimed = deps.ceremonies.challengeOf(answer)
   const used = await aggregates.execute({
     aggregate: userAggregate, id: userId, context,
-    decide: (user) => useChallenge(user, { userId, challengeId: challengeIdOf(keys, user, claimed), at: context.at })
+    decide: (user) => useChallenge(user, { userId, testerId, challengeId: challengeIdOf(keys, user, claimed), at: context.at })
   })
   const challengeId = used.events.find((event) => event.type === 'user.enrolment.challenge_used')?.data.challengeId
   if (challengeId === undefined) return ceremonyFailed()
@@ -49,7 +49,7 @@ export const verifyAnswer = async (
   }
   const { events, revision, position } = await aggregates.execute({
     aggregate: userAggregate, id: userId, context: after,
-    decide: (user) => registerPasskey(user, { userId, challengeId, passkey: outcome.passkey, at })
+    decide: (user) => registerPasskey(user, { userId, testerId, challengeId, passkey: outcome.passkey, at })
   })
   const registered = events.find((event) => event.type === 'user.passkey_registered')
   return registered === undefined ? ceremonyFailed() : { userId, registeredAt: registered.data.registeredAt, revision, position }

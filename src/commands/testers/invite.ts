@@ -32,7 +32,7 @@ export const inviteTester = async (
     id: testerId,
     context,
     decide: (tester) => invite(tester, {
-      ...mintingFor(ids, context.commandId, context.at, linkTtlMs),
+      ...mintingFor(ids, ids.derive('invite', testerId, context.commandId), context.at, linkTtlMs),
       testerId,
       email: new Clear(address.text, subject),
       ...(command.name !== undefined && { name: new Clear(command.name, subject) }),

@@ -4,7 +4,10 @@ import type { Tester } from '../../domain/tester/tester.ts'
 import type { ExpectedRevision, Ids } from '../../ports.ts'
 import type { Receipt } from '../aggregate.ts'
 
-/** Everything needed to mint and mail a link; `seed` names the command, so that a repeat finds the same ids. */
+/**
+ * Everything needed to mint and mail a link. `seed` names the command, so that a repeat finds the same ids, and the
+ * tester: a key may be used again for another one, whose link must never lead to the same account.
+ */
 export const mintingFor = (ids: Ids, seed: string, at: Date, ttlMs: number): Minting => {
   const tokenId = ids.derive('token', seed)
   return { link: { tokenId, userId: ids.derive('user', tokenId), mailId: ids.derive('mail', seed) }, ttlMs, at }

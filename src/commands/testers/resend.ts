@@ -13,5 +13,5 @@ export const resendLink = async (
   id: command.testerId,
   context,
   ...(command.ifMatch !== undefined && { ifMatch: command.ifMatch }),
-  decide: (tester) => resend(tester, mintingFor(deps.ids, context.commandId, context.at, deps.linkTtlMs))
+  decide: (tester) => resend(tester, mintingFor(deps.ids, deps.ids.derive('resend', command.testerId, context.commandId), context.at, deps.linkTtlMs))
 }))

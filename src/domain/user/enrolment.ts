@@ -23,9 +23,10 @@ export interface IssueChallenge {
   at: Date
 }
 
-/** Refuses what no ceremony can go on after: the reset, a passkey, too many attempts. */
-export const mayEnrol = (user: User): Enrolling => {
+/** Refuses what no ceremony can go on after: the reset, another tester's account, a passkey, too many attempts. */
+export const mayEnrol = (user: User, testerId: string): Enrolling => {
   if (user.status === 'reset') return supersededLink()
+  refuseForeign(user, testerId)
   if (credentialCount(user.credentials) > 0) refuse('account_healthy', 'A passkey was set up with this link. Sign in with it.')
   if (user.ceremony.failedVerifications >= MAX_FAILED_VERIFICATIONS) return tooMany()
   return user
@@ -34,7 +35,7 @@ export const mayEnrol = (user: User): Enrolling => {
 /** Hands out a challenge; the first one makes the account. */
 export const issueChallenge = (user: User, command: IssueChallenge): Fact[] => {
   const { userId, testerId, email, addressHash, challengeId, at } = command
-  const enrolling = mayEnrol(user)
+  const enrolling = mayEnrol(user, testerId)
   if (enrolling.ceremony.challenges.length >= MAX_CHALLENGES) tooMany()
   const expiresAt = new Date(at.getTime() + CHALLENGE_LIFE_MS).toISOString()
   const issued: Fact = { type: 'user.enrolment.options_issued', data: { userId, challengeId, issuedAt: at.toISOString(), expiresAt } }
@@ -44,9 +45,9 @@ export const issueChallenge = (user: User, command: IssueChallenge): Fact[] => {
 }
 
 /** Uses a challenge up, before its answer is looked at. `ceremony_failed` if it is not ours, used, or too old. */
-export const useChallenge = (user: User, command: { userId: string, challengeId: string | undefined, at: Date }): Fact[] => {
-  const { userId, challengeId, at } = command
-  const challenge = mayEnrol(user).ceremony.challenges.find((candidate) => candidate.challengeId === challengeId)
+export const useChallenge = (user: User, command: { userId: string, testerId: string, challengeId: string | undefined, at: Date }): Fact[] => {
+  const { userId, testerId, challengeId, at } = command
+  const challenge = mayEnrol(user, testerId).ceremony.challenges.find((candidate) => candidate.challengeId === challengeId)
   if (challenge === undefined || challenge.used || at.getTime() >= Date.parse(challenge.expiresAt)) return ceremonyFailed()
   return [{ type: 'user.enrolment.challenge_used', data: { userId, challengeId: challenge.challengeId, usedAt: at.toISOString() } }]
 }
@@ -60,16 +61,23 @@ export const failVerification = (user: User, command: { userId: string, challeng
 
 export interface RegisterPasskey {
   userId: string
+  testerId: string
   challengeId: string
   passkey: Omit<Extract<Fact, { type: 'user.passkey_registered' }>['data'], 'userId' | 'challengeId' | 'registeredAt'>
   at: Date
 }
 
 /** Gives the account its passkey; one link makes one at the most, whatever runs at the same time. */
-export const registerPasskey = (user: User, { userId, challengeId, passkey, at }: RegisterPasskey): Fact[] => {
+export const registerPasskey = (user: User, { userId, testerId, challengeId, passkey, at }: RegisterPasskey): Fact[] => {
   if (user.status === 'reset') return supersededLink()
+  refuseForeign(user, testerId)
   if (credentialCount(user.credentials) > 0) refuse('account_healthy', 'A passkey was set up with this link. Sign in with it.')
   return [{ type: 'user.passkey_registered', data: { userId, challengeId, ...passkey, registeredAt: at.toISOString() } }]
+}
+
+/** An account has one tester: whatever led another one's link here, it enrols nobody. */
+const refuseForeign = (user: Enrolling, testerId: string): void => {
+  if (user.status === 'present' && user.testerId !== testerId) refuse('conflict', 'This link leads to an account of somebody else. Ask whoever invited you for a new one.')
 }
 
 /** One public error for whatever was wrong with an answer. */

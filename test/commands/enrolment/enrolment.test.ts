@@ -8,8 +8,11 @@ import { verifyAnswer } from '../../../src/commands/enrolment/verify.ts'
 import type { EnrolmentDeps } from '../../../src/commands/enrolment/deps.ts'
 import { createAuthenticator, type CreationOptions, type Faults } from '../../../src/cli/demo/authenticator.ts'
 import type { Code } from '../../../src/domain/codes.ts'
+import { Clear } from '../../../src/domain/personal.ts'
 import { emailAggregate } from '../../../src/domain/reservation/reservation.ts'
 import { testerAggregate } from '../../../src/domain/tester/tester.ts'
+import { issueChallenge, registerPasskey } from '../../../src/domain/user/enrolment.ts'
+import { userAggregate } from '../../../src/domain/user/user.ts'
 import { LogUnavailable } from '../../../src/log-errors.ts'
 import type { EventStore } from '../../../src/ports.ts'
 import { enrolmentWorld, LINK_TTL_MS, PUBLIC_URL, resetFact, type Invited } from '../../support/enrolment.ts'
@@ -255,4 +258,23 @@ t.test('the same request again', async (t) => {
   const attempt = ids.next()
   for (const by of [deps, world.process()]) await rejectsWith(t, verifyAnswer(by, failed, bad, context(attempt)), 'ceremony_failed')
   t.equal((await userTypes(failed)).filter((type) => type === 'user.enrolment.verification_failed').length, 1)
+})
+
+t.test('a link that leads to the account of another tester enrols nobody', async (t) => {
+  const [owner, other] = [await opened(), await opened()]
+  const answer = answerTo(await optionsOf(owner))
+  const user = { userId: owner.userId, testerId: other.testerId }
+  const at = clock.at
+  const { state } = await deps.aggregates.current(userAggregate, owner.userId)
+  const passkey = { credentialId: 'Y3JlZA', publicKey: 'a2V5', algorithm: -7, counter: 0, aaguid: '00000000-0000-0000-0000-000000000000', backedUp: false, transports: [] }
+  t.throws(() => issueChallenge(state, { ...user, email: new Clear('x@example.com', `user-${owner.userId}`), addressHash: 'a'.repeat(64), challengeId: ids.next(), at }), { code: 'conflict' })
+  t.throws(() => registerPasskey(state, { ...user, challengeId: ids.next(), passkey, at }), { code: 'conflict' })
+
+  // A link of the other tester that names the same account, as a shared key made them once.
+  await world.onTester(other.testerId, { type: 'walkthrough_token.minted', data: { testerId: other.testerId, tokenId: owner.tokenId, userId: owner.userId, mintedAt: at.toISOString(), expiresAt: new Date(at.getTime() + LINK_TTL_MS).toISOString() } },
+    { type: 'walkthrough_token.consumed', data: { testerId: other.testerId, tokenId: owner.tokenId, userId: owner.userId, consumedAt: at.toISOString() } })
+  const shared = { ...owner, testerId: other.testerId }
+  await rejectsWith(t, issueOptions(deps, shared, context()), 'conflict')
+  await rejectsWith(t, verifyAnswer(deps, shared, answer, context()), 'conflict')
+  t.equal((await verifyAnswer(deps, owner, answer, context())).userId, owner.userId, 'its own tester goes on')
 })

@@ -1,6 +1,7 @@
 // The state table of the ghost as data: link × account × credential × clock, against the pure rule, the SQL query and the deed.
 import t from 'tap'
 import { ghostReset } from '../../../src/commands/testers/ghost-reset.ts'
+import { inviteTester } from '../../../src/commands/testers/invite.ts'
 import { resendLink } from '../../../src/commands/testers/resend.ts'
 import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
 import { Refusal } from '../../../src/domain/codes.ts'
@@ -167,4 +168,18 @@ t.test('a link that expired unused is replaced by resend', async (t) => {
   const fresh = await resendLink(ground.deps, { testerId: who.testerId }, ground.context())
   t.not(fresh.tokenId, who.tokenId)
   t.ok((await ground.typesOf(who.tester)).includes('walkthrough_token.revoked'))
+})
+
+t.test('one key for two testers makes two links, two mails and two accounts', async (t) => {
+  const ground = await ghostGround(t)
+  const [one, other] = [await ground.invited(), await ground.invited()]
+  ground.clock.at = new Date(ground.clock.at.getTime() + 86_400_000)
+  const context = ground.context('the same key')
+  const first = await resendLink(ground.deps, { testerId: one.testerId }, { ...context, fingerprint: 'a' })
+  const second = await resendLink(ground.deps, { testerId: other.testerId }, { ...context, fingerprint: 'b' })
+  t.not(first.tokenId, second.tokenId)
+  t.not(first.mailId, second.mailId)
+  const invited = await inviteTester(ground.deps, { email: 'third@example.org' }, { ...context, fingerprint: 'c' })
+  t.equal(new Set([first.tokenId, second.tokenId, invited.tokenId]).size, 3, 'nor does an invitation share one')
+  t.equal(new Set([first.mailId, second.mailId, invited.mailId]).size, 3)
 })
