@@ -8,7 +8,7 @@ import { codesPage } from './generate-docs/codes.ts'
 import { configurationPage } from './generate-docs/configuration.ts'
 import { envExample } from './generate-docs/env-example.ts'
 import { eventsPage } from './generate-docs/events.ts'
-import { deadEnds } from './generate-docs/links.ts'
+import { deadEnds, unknownDecisions } from './generate-docs/links.ts'
 import { rolesPage } from './generate-docs/roles.ts'
 import { routesPage } from './generate-docs/routes.ts'
 
@@ -39,7 +39,7 @@ for (const [name, page] of Object.entries(pages)) {
   await writeFile(file, text)
 }
 
-const dead = deadEnds({ root, scripts: new Set(Object.keys(packageJson.scripts)), program: program() })
+const dead = [...deadEnds({ root, scripts: new Set(Object.keys(packageJson.scripts)), program: program() }), ...unknownDecisions(root)]
 if (checking && stale.length > 0) process.stderr.write(`Not what the code says: ${stale.join(', ')}. Run npm run docs and commit the result.\n`)
 for (const line of dead) process.stderr.write(`leads nowhere: ${line}\n`)
 process.stdout.write(`${Object.keys(pages).length} generated pages, ${stale.length} ${checking ? 'stale' : 'written'}\n`)

@@ -14,7 +14,7 @@ export interface Append { stream: string, expected: ExpectedRevision, events: re
 
 /**
  * One attempt and, if its outcome is unknown, one unchanged repeat: the same ids at the same expected revision are written
- * once at the most (client-facts.md). What the repeat meets settles the matter only if the server answers it; once an
+ * once at the most (ADR 0021). What the repeat meets settles the matter only if the server answers it; once an
  * attempt may have been written, nothing but an answer makes it "certainly not".
  * @throws WrongExpectedRevision, LogUnavailable (certainly not appended), LogOutcomeUnknown
  */

@@ -49,7 +49,7 @@ const bytesOf = (value: unknown): Uint8Array => {
   return Buffer.from(text, 'utf8')
 }
 
-/** JSON writes NUL and lone surrogates as escapes, and what it escapes otherwise is harmless (client-facts.md, "Postgres"). */
+/** JSON writes NUL and lone surrogates as escapes, and what it escapes otherwise is harmless. */
 const isUnstorable = (json: string): boolean =>
   json.includes('\\u') && /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i.test(json)
 

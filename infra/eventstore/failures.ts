@@ -12,7 +12,7 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
 }
 
-/** Codes of gRPC that say "try again" (client-facts: 1, 4, 10 and 14) or that a connection broke in the middle (13). */
+/** Codes of gRPC that say "try again" (1, 4, 8, 10 and 14) or that a connection broke in the middle (13). */
 const passing = new Set<number>([status.CANCELLED, status.DEADLINE_EXCEEDED, status.ABORTED, status.INTERNAL, status.UNAVAILABLE, status.RESOURCE_EXHAUSTED])
 
 /** Codes with which a server turns a call away before it looks at what it carries. */

@@ -13,7 +13,7 @@ export interface Link {
   close (): void
 }
 
-/** Unreachable is told within a second (issue: "told within a second"), with room for what else a request does. */
+/** Unreachable is told within a second, with room for what else a request does. */
 export const CONNECT_MS = 700
 
 /** @throws Error if the connection string cannot be parsed */

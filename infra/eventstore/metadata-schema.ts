@@ -1,4 +1,4 @@
-// The metadata that every event of ours carries (architecture.md, "Streams"), as a schema.
+// The metadata that every event of ours carries, as a schema.
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { EventMetadata } from '../../src/domain/event.ts'
 import { Count, InstantField, closed } from '../../src/domain/fields.ts'

@@ -57,7 +57,7 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
   }
 
   /**
-   * Stores a new key, committed, before anything is sealed with it (issue, section 3). The sentinel is locked against a
+   * Stores a new key, committed, before anything is sealed with it. The sentinel is locked against a
    * rotation meanwhile: a process that still holds the old master key stores nothing more.
    */
   const store = gather<true>(async (subjects) => {

@@ -20,6 +20,18 @@ export const deadEnds = ({ root, scripts, program }: DeadEnds): string[] => {
   return found
 }
 
+const DECISIONS = 'docs/explanation/founding-decisions.md'
+
+/** One line for each "decision n" in code or pages that the table of founding decisions does not have. */
+export const unknownDecisions = (root: string): string[] => {
+  const known = new Set([...readFileSync(join(root, DECISIONS), 'utf8').matchAll(/^\| (\d+) \|/gm)].map(([, number]) => number))
+  const sources = ['src', 'infra', 'bench', 'test', 'scripts'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).map((name) => join(root, folder, name)))
+  return [...sources, ...pages(root)].flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/\bdecisions? (\d+(?:(?:, | and |–)\d+)*)/gi)].flatMap(([, numbers = '']) =>
+      numbers.split(/, | and |–/).filter((number) => !known.has(number)).map((number) => `${relative(root, file)}: decision ${number} is not in ${DECISIONS}`)))
+}
+
 const pages = (root: string): string[] => [
   ...readdirSync(root), ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name))
 ].filter((name) => name.endsWith('.md')).map((name) => join(root, name))

@@ -1,5 +1,5 @@
 // The only load-decide-append loop: idempotent by command id, one append for a warm accepted command,
-// one tail read for a warm refusal (decisions 1 and 4, architecture.md "The write path").
+// one tail read for a warm refusal (decisions 1 and 4, docs/explanation/write-path.md).
 import { LRUCache } from 'lru-cache'
 import { streamName, type Category, type ChanceryEvent, type EventOf, type RecordedOf } from '../domain/catalogue.ts'
 import { Refusal, refuse } from '../domain/codes.ts'

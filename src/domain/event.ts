@@ -11,7 +11,7 @@ export interface Actor {
   id: string
 }
 
-/** Metadata of every event (architecture.md, "Streams"). Sealed once recorded: reason, ip, userAgent. */
+/** Metadata of every event. Sealed once recorded: reason, ip, userAgent. */
 export interface EventMetadata {
   $correlationId: string
   $causationId: string

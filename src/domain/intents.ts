@@ -1,4 +1,4 @@
-// Intents and their outcomes: which facts announce something that has to end, and which facts end it (invariant I8).
+// Intents and their outcomes: which facts announce something that has to end, and which facts end it.
 import type { ChanceryEvent, EventType } from './catalogue.ts'
 
 type DataOf<T extends EventType> = Extract<ChanceryEvent, { type: T }>['data']

@@ -28,7 +28,7 @@ export interface AppOptions extends Door {
   maxEventLoopDelay?: number
 }
 
-/** reliability.md, "The door"; times in ms, sizes in bytes. */
+/** What a caller may take of us; times in ms, sizes in bytes. */
 const LIMITS = { request: 10_000, headers: 5_000, keepAlive: 5_000, headerBytes: 8 * 1024, bodyBytes: 64 * 1024 }
 
 /**

@@ -7,7 +7,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Parses UTF-8 JSON. Refuses (`invalid_request`) what is not JSON or not UTF-8, keys that stand twice in one object,
- * `__proto__`, more than 16 levels, NUL and lone surrogates: Postgres takes neither (reliability.md, trap 3).
+ * `__proto__`, more than 16 levels, NUL and lone surrogates: Postgres takes neither, and one such event would stop a read model for good.
  */
 export const readJson = (bytes: Uint8Array): unknown => {
   const text = decode(bytes)
