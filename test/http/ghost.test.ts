@@ -45,6 +45,12 @@ t.test('the life of a ghost', async (t) => {
   const list = await service.request('GET', `${PATH}?ghost_state=ghost_empty_shell`)
   t.match(list.body, { items: [{ tester_id: testerId, email: 'Grace@Example.org', origin: 'imported', ghost_state: 'ghost_empty_shell' }], next_cursor: null })
   t.strictSame((await service.request('GET', `${PATH}?ghost_state=healthy`)).body['items'], [])
+  for (const [role, email] of [['auditor', null], ['console-users-read', 'Grace@Example.org'], ['console-users-write', 'Grace@Example.org']] as const) {
+    const { authorization } = await roleToken(service, role)
+    const ask = async (path: string) => (await service.request('GET', path, undefined, { authorization })).body
+    t.match(await ask(`${PATH}/${testerId}`), { tester_id: testerId, email }, `${role}: one`)
+    t.match(await ask(PATH), { items: [{ tester_id: testerId, email }] }, `${role}: the list`)
+  }
   const one = await service.request('GET', `${PATH}/${testerId}`)
   const types = (body: Record<string, unknown>) => (body['timeline'] as Array<{ type: string }>).map(({ type }) => type)
   t.strictSame(types(one.body), ['tester.imported', 'walkthrough_token.imported', 'user.imported'])

@@ -50,6 +50,10 @@ t.test('one service', async (t) => {
       cursor = page['next_cursor'] as string | null
     }
     t.strictSame(pages, listed, 'page by page it is the same list')
+    const { bearer } = await makeCaller(service, ['auditor'])
+    t.match((await request('GET', url, undefined, bearer)).body, { kind: 'service', name: null }, 'an auditor sees no names')
+    const unnamed = (await request('GET', `${PATH}?min_position=${position}`, undefined, bearer)).body['items'] as Body[]
+    t.ok(unnamed.length >= listed.length && unnamed.every(({ name }) => name === null), 'in the list neither')
 
     for (const unknown of ['', '/tokens']) problem(t, await request('GET', `${PATH}/00000000-0000-4000-8000-000000000000${unknown}`), 404, 'subject_not_found')
     problem(t, await request('POST', `${PATH}/00000000-0000-4000-8000-000000000000/tokens`, {}), 404, 'subject_not_found')

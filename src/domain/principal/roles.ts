@@ -2,6 +2,8 @@
 
 export const permissions = [
   'testers.read', 'testers.write', 'ghosts.reset',
+  // Names and addresses in clear in what one may read anyway; without it they are null (ADR 0055).
+  'persons.read',
   'accounts.ghost_check', 'accounts.ghost_delete',
   'audit.read',
   'principals.read', 'principals.write',
@@ -12,8 +14,8 @@ export type Permission = (typeof permissions)[number]
 
 export const roles = {
   superadmin: permissions,
-  'console-users-write': ['testers.read', 'testers.write', 'ghosts.reset'],
-  'console-users-read': ['testers.read'],
+  'console-users-write': ['testers.read', 'testers.write', 'ghosts.reset', 'persons.read'],
+  'console-users-read': ['testers.read', 'persons.read'],
   'accounts-service': ['accounts.ghost_check', 'accounts.ghost_delete'],
   auditor: ['audit.read', 'testers.read', 'principals.read', 'operations.read'],
   operator: ['operations.read', 'operations.write', 'metrics.read']

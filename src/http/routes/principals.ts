@@ -10,6 +10,7 @@ import { ROSTER, rosterAggregate } from '../../domain/principal/roster.ts'
 import type { Personal } from '../../domain/personal.ts'
 import type { Ids, Vault } from '../../ports.ts'
 import { accepted, located } from '../answers.ts'
+import { vaultFor } from '../clear-text.ts'
 import { commandContext } from '../command-context.ts'
 import * as schemas from '../schemas/principals.ts'
 import type { PrincipalQueries, PrincipalRow } from '../../queries.ts'
@@ -50,10 +51,11 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
   app.get('/api/v1/principals', {
     config: { ...READ, waitsFor: ['principals'] },
     schema: { tags, summary: 'All principals, in the order in which they were made known', querystring: schemas.PrincipalQuery, response: { 200: schemas.PrincipalPage } }
-  }, async ({ query }) => {
+  }, async (request) => {
+    const { query } = request
     const limit = limitOf(query)
     const rows = await principals.page(query.cursor === undefined ? {} : { after: BigInt(query.cursor) }, limit)
-    const items = await Promise.all(rows.map((row) => listItem(row, vault, clock.now())))
+    const items = await Promise.all(rows.map((row) => listItem(row, vaultFor(request, vault), clock.now())))
     return { items, next_cursor: rows.length < limit ? null : String(rows.at(-1)?.firstPosition) }
   })
 
@@ -68,7 +70,7 @@ export const principalRoutes = (deps: PrincipalRouteDeps): FastifyPluginAsyncTyp
     return located(reply, { position, revision: loaded.revision }, {
       principal_id: id,
       kind: principal.kind,
-      name: await nameOf(vault, id, principal.name),
+      name: await nameOf(vaultFor(request, vault), id, principal.name),
       roles: inOrder(superadmin ? [...principal.roles, 'superadmin'] : principal.roles),
       usable_tokens: usableTokens(principal, clock.now()).length,
       created_at: principal.createdAt

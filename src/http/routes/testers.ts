@@ -12,6 +12,7 @@ import { resendLink } from '../../commands/testers/resend.ts'
 import { refuse } from '../../domain/codes.ts'
 import { Clear } from '../../domain/personal.ts'
 import { accepted, located } from '../answers.ts'
+import { vaultFor } from '../clear-text.ts'
 import { commandContext } from '../command-context.ts'
 import { limitOf, Empty } from '../schemas/shared.ts'
 import * as schemas from '../schemas/testers.ts'
@@ -35,7 +36,7 @@ export const testerRoutes = (deps: TesterRouteDeps): FastifyPluginAsyncTypebox =
     schema: { tags, summary: 'Testers by their arrival, with ghost state', querystring: schemas.TesterQuery, response: { 200: schemas.TesterPage } }
   }, async (request) => {
     const { ghost_state: ghostState, email, cursor } = request.query
-    const { views, next } = await listTesters(deps, {
+    const { views, next } = await listTesters({ ...deps, vault: vaultFor(request, deps.vault) }, {
       ...(ghostState !== undefined && { ghostState }),
       ...(email !== undefined && { addressHash: requireAddress(deps.keys, email).hash }),
       ...(cursor !== undefined && { after: positionIn(cursor) })
@@ -50,7 +51,7 @@ export const testerRoutes = (deps: TesterRouteDeps): FastifyPluginAsyncTypebox =
     config: { permission: 'testers.read', waitsFor: READ_MODELS },
     schema: { tags, summary: 'One tester with the verdict, its evidence and the timeline', params: schemas.TesterParams, response: { 200: schemas.TesterAnswer } }
   }, async (request, reply) => {
-    const { timeline, ...view } = await showTester(deps, request.params.tester_id)
+    const { timeline, ...view } = await showTester({ ...deps, vault: vaultFor(request, deps.vault) }, request.params.tester_id)
     return located(reply, view.row, {
       ...testerItem(view), verdict: view.verdict === undefined ? null : onTheWire(view.verdict), timeline: timeline.map(timelineItem)
     })

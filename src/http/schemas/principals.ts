@@ -42,7 +42,7 @@ export type TokenItem = Static<typeof TokenList>['items'][number]
 const principalItem = {
   principal_id: Id(),
   kind: Kind(),
-  name: Type.Union([Type.String({ maxLength: 200 }), Type.Null()], { description: 'null once it was erased' }),
+  name: Type.Union([Type.String({ maxLength: 200 }), Type.Null()], { description: 'null once it was erased, and without the right `persons.read`' }),
   roles: Type.Array(RoleName(), { maxItems: roleNames.length }),
   usable_tokens: Type.Integer({ minimum: 0, maximum: 1000 }),
   created_at: Time()

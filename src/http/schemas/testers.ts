@@ -55,8 +55,8 @@ export const TesterQuery = Type.Object({
 
 const testerFields = {
   tester_id: Id(),
-  email: Nullable(Type.String({ maxLength: 254, description: 'null once it was erased' })),
-  name: Nullable(Type.String({ maxLength: 200 })),
+  email: Nullable(Type.String({ maxLength: 254, description: 'null once it was erased, and without the right `persons.read`' })),
+  name: Nullable(Type.String({ maxLength: 200, description: 'null likewise' })),
   origin: Type.Union([Type.Literal('invited'), Type.Literal('imported')]),
   invited_at: Time(),
   link: Type.Union([Type.Object({
