@@ -60,7 +60,7 @@ export const runJob = async (options: JobOptions, { name, generation }: Generati
     return undefined
   } finally {
     await connection?.close()
-    logger.info({ projection: name, generation, version: projector.version }, `left generation ${generation} of projection ${name}`)
+    logger.debug({ projection: name, generation, version: projector.version }, `this process is done with generation ${generation} of projection ${name}`)
   }
 }
 
