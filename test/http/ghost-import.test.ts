@@ -64,6 +64,16 @@ t.test('import', async (t) => {
     t.match(await service.request('POST', `${PATH}/${imported?.tester_id ?? ''}/resend`), { status: 200, body: { link_expires_at: /Z$/ } })
     t.match(await service.request('POST', PATH, { email: 'shell@example.org' }), { status: 409, body: { code: 'tester_exists' } })
   })
+
+  await t.test('another file under the same key imports what is new in it, and leaves the rest as it is', async (t) => {
+    const row = (n: number, more = {}) => ({ email: `same-${n}@example.org`, invited_at: '2025-06-30T12:00:00Z', ...more })
+    const key = { 'idempotency-key': 'two-files' }
+    t.match(await send(service, [row(1), row(2)], key), { status: 200, body: { imported: 2 } })
+    t.match(await send(service, [row(3), row(2), row(1, { invited_at: '2025-06-30T13:00:00Z' }), row(4)], key), { status: 200, body: { rows: 4, imported: 3, already_imported: 1 } })
+    const before = await facts(service)
+    t.match(await send(service, [row(1), row(2)], key), { body: { imported: 2 } }, 'the first answer again')
+    t.equal(await facts(service), before, 'nothing twice')
+  })
 })
 
 /** The goal is 10,000 rows in 20 s on an idle machine; a test shares its machine, so it takes fewer. */

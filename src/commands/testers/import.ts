@@ -93,7 +93,7 @@ const importRow = async (deps: ImportDeps, row: CheckedRow, likelyNew: boolean, 
   const { aggregates, ids, importAccount } = deps
   const { address, invitedAt, consumedAt, createdAt, passkeys } = row
   const own = ids.derive('tester', 'import', address.hash)
-  const rowContext = contextOf(context, ids.derive('import', context.commandId, address.hash))
+  const rowContext = contextOf(context, ids.derive('import', context.commandId, address.hash, invitedAt, consumedAt ?? '', createdAt ?? '', String(passkeys)))
   const reservation = { testerId: own, ruleVersion: ADDRESS_RULE, at: context.at.toISOString() }
   const reserved = await aggregates.execute({
     aggregate: testerEmailAggregate, id: address.hash, context: rowContext, likelyNew, decide: (held: Reservation) => reserveTesterEmail(held, reservation)
@@ -117,8 +117,11 @@ const importRow = async (deps: ImportDeps, row: CheckedRow, likelyNew: boolean, 
   return { recorded, position: await importAccount(account, rowContext) }
 }
 
-/** Who asked stands in every fact; where they sat, sealed anew in each of 50,000, would double the import's cost. */
-const contextOf = ({ ip: _, userAgent: __, ...context }: CommandContext, commandId: string): CommandContext =>
+/**
+ * Who asked stands in every fact; where they sat, sealed anew in each of 50,000, would double the import's cost. The
+ * fingerprint is of the whole file, and a row may come again in another one: its own command id says what it is.
+ */
+const contextOf = ({ ip: _, userAgent: __, fingerprint: ___, ...context }: CommandContext, commandId: string): CommandContext =>
   ({ ...context, commandId, correlationId: context.correlationId ?? context.commandId })
 
 /** Runs `work` on every item, at most `limit` at a time; the first failure stops those not yet begun. */
