@@ -17,7 +17,7 @@ export interface PrincipalReceipt { principalId: string, position: bigint, revis
 export const createPrincipal = async (
   { aggregates, ids }: PrincipalDeps, command: { kind: PrincipalKind, name: string, roles: readonly OwnRole[] }, context: CommandContext
 ): Promise<PrincipalReceipt> => {
-  notReused(await aggregates.current(rosterAggregate, ROSTER), context)
+  notReused(await aggregates.cached(rosterAggregate, ROSTER), context)
   const principalId = ids.derive('principal', context.commandId)
   const name = new Clear(command.name, `principal-${principalId}`)
   const { position, revision } = await aggregates.execute({
@@ -45,7 +45,7 @@ export const revokeRoleFrom = async (deps: PrincipalDeps, command: RoleCommand, 
 const changeRole = async (
   aggregates: Aggregates, { ifMatch }: RoleCommand, context: CommandContext, decide: (state: Parameters<typeof grantRole>[0]) => ReturnType<typeof grantRole>, principalId: string
 ): Promise<PrincipalReceipt> => {
-  notReused(await aggregates.current(rosterAggregate, ROSTER), context)
+  notReused(await aggregates.cached(rosterAggregate, ROSTER), context)
   const { position, revision } = await aggregates.execute({
     aggregate: principalAggregate, id: principalId, context, decide, ...ifMatch !== undefined && { ifMatch }
   })
