@@ -33,7 +33,8 @@ export const routesPage = async (): Promise<string> => {
 
 const CONVENTIONS = `## What holds for all of them
 
-- \`Authorization: Bearer chy_…\` on every route that is not public. Public routes are rate limited: 429 with \`Retry-After\`.
+- \`Authorization: Bearer chy_…\` on every route that is not public. What needs no token is rate limited by
+  address: public routes, health and metrics, and paths that do not exist; then 429 with \`Retry-After\`.
 - Bodies are JSON in snake_case and at most 64 KiB, where nothing else is said. What a schema does not name is refused.
 - Routes that change something take an \`Idempotency-Key\` (1 to 255 visible ASCII characters): the same key with the same
   request gets the first answer again, with another request 422 \`idempotency_key_reused\`. Without one the service makes one up

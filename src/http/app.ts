@@ -30,6 +30,8 @@ export interface AppOptions extends Door {
 
 /** What a caller may take of us; times in ms, sizes in bytes. */
 const LIMITS = { request: 10_000, headers: 5_000, keepAlive: 5_000, headerBytes: 8 * 1024, bodyBytes: 64 * 1024 }
+/** Requests a minute and address to paths and methods that there are not, which need no token either. */
+const NOWHERE = { max: 600, timeWindow: 60_000 }
 
 /**
  * The application, ready for `listen` or `inject` after `await app.ready()`.
@@ -68,17 +70,17 @@ export const buildApp = async (options: AppOptions) => {
     }
   })
   app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request, reply) => {
+  if (metrics !== undefined) await app.register(observation, { metrics })
+  await app.register(routeTable)
+  await app.register(headers)
+  await app.register(protection, { tls: tls !== undefined, maxEventLoopDelay })
+  app.setNotFoundHandler({ preHandler: app.rateLimit(NOWHERE) }, (request, reply) => {
     const methods = app.methodsOf(request.url.split('?', 1)[0] ?? '')
     if (methods.length === 0) return sendProblem(new Refusal('route_not_found', 'There is no such route. /openapi.json lists them all.'), request, reply)
     void reply.header('allow', methods.join(', '))
     sendProblem(new Refusal('method_not_allowed', `This path takes ${methods.join(', ')}.`), request, reply)
   })
 
-  if (metrics !== undefined) await app.register(observation, { metrics })
-  await app.register(routeTable)
-  await app.register(headers)
-  await app.register(protection, { tls: tls !== undefined, maxEventLoopDelay })
   await app.register(preconditions)
   await app.register(authentication)
   await app.register(openapi)

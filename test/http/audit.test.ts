@@ -121,6 +121,16 @@ t.test('health and counters, with the event store there, away and back', async (
   t.match((await ready()).body, {
     status: 'ready', stores: { event_store: { status: 'up' }, postgres: { status: 'up' } }, projections: [{ name: 'testers', status: 'serving', lag: 0 }]
   })
+  const metrics = (headers: Record<string, string>) => service.request('GET', '/metrics', undefined, headers)
+  t.equal((await metrics({ authorization: '' })).status, 200, 'open on the machine itself')
+  for (const header of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+    for (const value of ['203.0.113.9', '127.0.0.1']) {
+      const proxied = { authorization: '', [header]: value }
+      t.strictSame((await service.request('GET', '/health/ready', undefined, proxied)).body, { status: 'ready' }, `${header}: ${value}`)
+      t.match(await metrics(proxied), { status: 401, body: { code: 'unauthenticated' } }, 'through a proxy that nobody named')
+    }
+    t.equal((await metrics({ [header]: '203.0.113.9' })).status, 200, 'with a token')
+  }
   const create = (key: string) => service.request('POST', '/api/v1/principals', { name: 'x', kind: 'service' }, { 'idempotency-key': key })
   const made = await create('a')
   t.equal(made.status, 201)

@@ -74,6 +74,30 @@ t.test('what each route says of itself', async (t) => {
   })
 })
 
+t.test('whatever needs no token has an end', async (t) => {
+  const app = await everyRoute(t)
+  const open = app.routeTable.filter(({ config }) => config.access === 'public' || config.loopbackOpen === true)
+  t.ok(open.length > 10, `${open.length} routes`)
+  const exhaust = async (method: string, url: string, max: number): Promise<void> => {
+    const ask = () => app.inject({ method: method as 'GET', url: url.replaceAll(/:\w+|\*/g, 'x') })
+    const answered = new Set<number>()
+    for (let i = 0; i < max; i++) answered.add((await ask()).statusCode)
+    t.notOk(answered.has(429), `${method} ${url} takes ${max} a minute`)
+    const refused = await ask()
+    t.equal(refused.statusCode, 429, `${method} ${url}`)
+    const wait = Number(refused.headers['retry-after'])
+    t.ok(wait >= 1 && wait <= 60, `Retry-After ${wait}`)
+    if (method !== 'HEAD') t.match(refused.json(), { code: 'rate_limited', status: 429 })
+  }
+  const counted = new Set<object>()
+  for (const { method, url, config } of open) {
+    if (!counted.has(config)) await exhaust(method, url, (config.rateLimit as { max: number }).max)
+    counted.add(config)
+  }
+  await exhaust('GET', '/api/v1/nowhere', 600)
+  t.equal((await app.inject({ method: 'DELETE', url: '/health/live' })).statusCode, 429, 'a wrong method counts as the same')
+})
+
 t.test('every route × every role', async (t) => {
   const service = await testService(t, { env: { CHANCERY_ROLES: 'api,projector' } })
   const routes = ours((await everyRoute(t)).routeTable)

@@ -40,7 +40,7 @@ export default fp(async (app) => {
 const described = (schema: FastifySchema | undefined, changes: boolean, config: FastifyContextConfig): FastifySchema => {
   const needs = config.permission === undefined
     ? config.access === 'public' ? 'Needs no token; rate limited.' : 'Any known principal.'
-    : `Needs the right \`${config.permission}\`.`
+    : `Needs the right \`${config.permission}\`${config.loopbackOpen === true ? ', or to be called on the machine itself; rate limited' : ''}.`
   return {
     ...schema,
     description: [schema?.description, needs].filter((text) => text !== undefined).join('\n\n'),

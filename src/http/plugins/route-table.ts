@@ -21,7 +21,7 @@ declare module 'fastify' {
 /** Pages of other people's plugins, which cannot state a config of their own. */
 const FOREIGN = '/docs'
 
-/** Requests a minute and address on a route that needs no token. */
+/** Requests a minute and address on a route that needs no token, where the route says no other number. */
 const PUBLIC_PER_MINUTE = 120
 
 export default fp(async (app) => {
@@ -37,7 +37,9 @@ export default fp(async (app) => {
     if ((config.permission === undefined) === (config.access === undefined)) {
       throw new Error(`${String(route.method)} ${route.url} must state either config.permission or config.access`)
     }
-    if (config.access === 'public' && config.rateLimit === undefined) config.rateLimit = { max: PUBLIC_PER_MINUTE, timeWindow: 60_000 }
+    const open = config.access === 'public' || config.loopbackOpen === true
+    if (open && config.rateLimit === false) throw new Error(`${String(route.method)} ${route.url} needs no token, so it needs a rate limit`)
+    if (open && config.rateLimit === undefined) config.rateLimit = { max: PUBLIC_PER_MINUTE, timeWindow: 60_000 }
     route.config = config
     withMinPosition(route)
 

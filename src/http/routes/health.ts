@@ -2,9 +2,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { refuse } from '../../domain/codes.ts'
 import type { ProjectionStatus } from '../../queries.ts'
+import { isFromHere } from '../from-here.ts'
 import type { Metrics } from '../metrics.ts'
-import { isLoopback } from '../plugins/authentication.ts'
 
 export interface HealthRouteDeps {
   /** Name → resolves if the store answers. */
@@ -15,6 +16,8 @@ export interface HealthRouteDeps {
 
 /** Longest that a store may take to answer before it counts as away, in ms. */
 const PATIENCE = 1000
+/** For what is asked by machines every few seconds, each from one address, or all through one proxy. */
+const WATCHED = { max: 600, timeWindow: 60_000 }
 const tags = ['health']
 
 const Ready = Type.Object({
@@ -37,12 +40,12 @@ export const healthRoutes = ({ stores, projections, metrics }: HealthRouteDeps):
   const { access } = app.door
 
   app.get('/health/live', {
-    config: { access: 'public', rateLimit: false },
+    config: { access: 'public', rateLimit: WATCHED },
     schema: { tags, summary: 'The process answers', response: { 200: Type.Object({ status: Type.Literal('live') }, { additionalProperties: false }) } }
   }, async () => ({ status: 'live' as const }))
 
   app.get('/health/ready', {
-    config: { access: 'public' },
+    config: { access: 'public', rateLimit: WATCHED },
     schema: { tags, summary: 'Each store and each read model; in full only from the machine itself or with metrics.read', response: { 200: Ready, 503: Ready } }
   }, async (request, reply) => {
     const [checked, models] = await Promise.all([checkAll(stores), projections().catch(() => undefined)])
@@ -55,11 +58,18 @@ export const healthRoutes = ({ stores, projections, metrics }: HealthRouteDeps):
   })
 
   app.get('/metrics', {
-    config: { permission: 'metrics.read', loopbackOpen: true }, schema: { tags, summary: 'Counters in Prometheus\'s text form' }
+    config: { permission: 'metrics.read', loopbackOpen: true, rateLimit: WATCHED },
+    schema: { tags, summary: 'Counters in Prometheus\'s text form' },
+    // The door lets in whoever comes from loopback without a token; what came through a proxy there came from anywhere.
+    onRequest: async (request, reply) => {
+      if (request.caller !== undefined || isFromHere(request)) return
+      void reply.header('www-authenticate', 'Bearer realm="chancery"')
+      refuse('unauthenticated', 'Through a proxy this needs an access token: Authorization: Bearer chy_…')
+    }
   }, async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
 
   const maySeeAll = async (request: FastifyRequest): Promise<boolean> => {
-    if (isLoopback(request.ip)) return true
+    if (isFromHere(request)) return true
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
     if (token === undefined) return false
     return (await access.judge(token, 'metrics.read').catch(() => undefined))?.outcome === 'allowed'
