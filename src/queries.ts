@@ -11,6 +11,8 @@ export interface LaggingProjection {
   readTo: bigint
   /** `filling`: it has not caught up with the log since it was made or its version rose, so it does not serve yet. */
   reason: 'behind' | 'filling'
+  /** Time of append between the last event applied and the last of ours, as `ProjectionStatus` has it. */
+  lagMs: number | undefined
 }
 
 export interface Positions {

@@ -42,7 +42,7 @@ const CONVENTIONS = `## What holds for all of them
 - Their answers carry \`position\` and \`revision\` as decimal strings, and the same in \`Chancery-Position\` and \`ETag\`. With
   \`If-Match: "<revision>"\` a command is refused (412) if the subject has moved.
 - A query that is sent with \`Chancery-Position\` (or \`min_position\`) shows at least what was done up to there; it waits up to two
-  seconds, then answers 503 \`projection_behind\`.
+  seconds, then answers 503 \`projection_behind\`, which names the read models and their \`lag\` in ms (\`unknown\` before their first event).
 - Lists come in pages: \`limit\` (1 to 1000, default 100) and \`cursor\`, the \`next_cursor\` of the page before.
 `
 

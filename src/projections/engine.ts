@@ -42,8 +42,8 @@ export const startProjections = async (options: ProjectionOptions): Promise<Proj
 
   const workers: Worker[] = []
   const workerOf = (name: string): Worker | undefined => workers.find(({ projector }) => projector.name === name)
-  const positions = createPositions(database, projectors, workerOf)
   const operations = createOperations({ database, log, projectors, workerOf, onChange: bell.ring })
+  const positions = createPositions(database, projectors, workerOf, async () => new Map((await operations.list()).map(({ name, lagMs }) => [name, lagMs])))
   for (const projector of projecting ? projectors : []) {
     workers.push(createWorker({ ...options, projector, settings, onAdvance: positions.advanced, onGap: () => feed.restart() }))
   }

@@ -17,8 +17,10 @@ export interface WaitingPositions extends Positions {
   advanced: () => void
 }
 
+/** @param lags asked only when a wait was in vain: name → lag in ms */
 export const createPositions = (
-  database: Database, projectors: readonly Projector[], workerOf: (name: string) => Worker | undefined
+  database: Database, projectors: readonly Projector[], workerOf: (name: string) => Worker | undefined,
+  lags: () => Promise<ReadonlyMap<string, number | undefined>>
 ): WaitingPositions => {
   const versions = new Map(projectors.map(({ name, version }) => [name, version]))
   let waiters: Array<() => void> = []
@@ -63,7 +65,11 @@ export const createPositions = (
           const rows = await read()
           const behind = lagging.filter((name) => !reached(rows.get(name)))
           if (behind.length === 0) return undefined
-          if (left <= 0) return behind.map((name): LaggingProjection => ({ name, readTo: rows.get(name) ?? 0n, reason: rows.has(name) ? 'behind' : 'filling' }))
+          if (left <= 0) {
+            const lagOf = await lags()
+            return behind.map((name): LaggingProjection =>
+              ({ name, readTo: rows.get(name) ?? 0n, reason: rows.has(name) ? 'behind' : 'filling', lagMs: lagOf.get(name) }))
+          }
         }
         await movement(Math.max(1, Math.min(poll, left)))
       }

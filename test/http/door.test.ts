@@ -151,7 +151,7 @@ t.test('keys, fingerprints, revisions and positions', async (t) => {
     positions: {
       waitFor: async (names, position) => {
         asked.push([names, position])
-        return position > 5n ? [{ name: 'one', readTo: 5n, reason: 'behind' }] : undefined
+        return position > 5n ? [{ name: 'one', readTo: 5n, reason: 'behind', lagMs: 1500 }] : undefined
       }
     }
   })
@@ -169,7 +169,7 @@ t.test('keys, fingerprints, revisions and positions', async (t) => {
   t.equal((await get('/api/v1/waiting')).statusCode, 200)
   t.equal((await get('/api/v1/waiting', { 'chancery-position': '5' })).statusCode, 200)
   const behind = await get('/api/v1/waiting?min_position=6')
-  t.match(behind.json(), { status: 503, code: 'projection_behind', min_position: '6', projections: [{ name: 'one', read_to: '5' }] })
+  t.match(behind.json(), { status: 503, code: 'projection_behind', min_position: '6', projections: [{ name: 'one', read_to: '5', lag: 1500 }] })
   t.ok(behind.headers['retry-after'])
   t.strictSame(asked, [[['one'], 0n], [['one'], 5n], [['one'], 6n]])
 })

@@ -53,7 +53,7 @@ t.test('a query that asks for a position ahead of the read model is told how far
   const behind = await ask(last + 1n)
   t.ok(performance.now() - begun >= 1990, 'it waits for two seconds')
   t.match(behind, { statusCode: 503, headers: { 'retry-after': '1' } })
-  t.match(behind.json(), { code: 'projection_behind', projections: [{ name: 'counts', read_to: String(last), reason: 'behind' }] })
+  t.match(behind.json(), { code: 'projection_behind', projections: [{ name: 'counts', read_to: String(last), reason: 'behind', lag: 0 }] }, 'caught up: the position lies beyond the log')
   await base.postgres.close()
   t.match((await ask(last + 2n)).json(), { code: 'read_models_unavailable' })
 })

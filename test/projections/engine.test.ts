@@ -33,7 +33,7 @@ t.test('follows the log: one event when idle, many when behind; every event of o
   const held = await base.postgres.pool.connect()
   await held.query("begin; select 1 from projection_generation where name = 'counts' for update")
   const last = await appendRefusals(base.log, 200)
-  await behind.positions.waitFor(['counts'], last, 100).then((lagging) => t.match(lagging, [{ name: 'counts', reason: 'behind' }], 'says who lags'))
+  await behind.positions.waitFor(['counts'], last, 100).then((lagging) => t.match(lagging, [{ name: 'counts', reason: 'behind', lagMs: Number }], 'says who lags, and by how much'))
   await held.query('commit')
   held.release()
   t.equal(await behind.positions.waitFor(['counts'], last, 10_000), undefined)

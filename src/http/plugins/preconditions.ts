@@ -33,7 +33,7 @@ export default fp(async (app) => {
     void reply.header('retry-after', 1)
     refuse('projection_behind', 'The read model is not there yet. Ask again shortly.', {
       min_position: String(wanted),
-      projections: behind.map(({ name, readTo, reason }) => ({ name, read_to: String(readTo), reason }))
+      projections: behind.map(({ name, readTo, reason, lagMs }) => ({ name, read_to: String(readTo), reason, lag: lagMs ?? 'unknown' }))
     })
   })
 })
