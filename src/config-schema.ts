@@ -61,7 +61,7 @@ export const settingsSchema = Type.Object({
   }),
   CHANCERY_LINK_TTL_HOURS: Type.Number({ exclusiveMinimum: 0, maximum: 720, default: 24, description: 'How long a walkthrough link is good, in hours.' }),
   CHANCERY_ACCOUNTS_URL: Type.Optional(word({
-    description: 'The accounts side, if another service runs it; without it, this process does.', pattern: '^https?://', examples: ['https://accounts.internal']
+    description: 'The accounts side, if another service runs it on the same event store, namespace, Postgres and master key; without it, this process does.', pattern: '^https?://', examples: ['https://accounts.internal']
   })),
   CHANCERY_ACCOUNTS_TOKEN: Type.Optional(word({ description: 'Access token for CHANCERY_ACCOUNTS_URL, of a principal with the role accounts-service.' })),
   CHANCERY_LOG_LEVEL: oneOf<(typeof logLevels)[number]>(logLevels, { description: 'The least important lines that are logged.', default: 'info' }),
