@@ -20,6 +20,8 @@ declare module 'fastify' {
     permission?: Permission
     /** `public`: no token is looked at, and the route is rate limited; `authenticated`: any known principal. */
     access?: 'public' | 'authenticated'
+    /** What the caller is told if the event store is away before the command begins: `account_audit_failed` (500, seed 000) instead of `audit_unavailable`. */
+    auditFailed?: true
     /** With `permission`: needs no token from the machine itself (decision 39). */
     loopbackOpen?: boolean
     /** Read models that must have reached the caller's `Chancery-Position` or `min_position` before the query runs. */

@@ -2,6 +2,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { refuse } from '../../domain/codes.ts'
+import { LogUnavailable } from '../../log-errors.ts'
 
 export default fp(async (app) => {
   const { access } = app.door
@@ -14,7 +15,10 @@ export default fp(async (app) => {
     const token = bearer(request)
     if (config.loopbackOpen === true && token === undefined && isLoopback(request.ip)) return
 
-    const verdict = await access.judge(token, permission)
+    const verdict = await access.judge(token, permission).catch((error: unknown) => {
+      if (config.auditFailed !== true || !(error instanceof LogUnavailable)) throw error
+      return refuse('account_audit_failed', 'The event store was not reached, so no account was deleted. Ask again later.')
+    })
     if (verdict.outcome === 'unauthenticated') {
       void reply.header('www-authenticate', 'Bearer realm="chancery"')
       return refuse('unauthenticated', token === undefined
