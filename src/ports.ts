@@ -4,6 +4,7 @@ import type { EventMetadata, Instant } from './domain/event.ts'
 import type { Personal, Sealed } from './domain/personal.ts'
 import type { Static } from '@sinclair/typebox'
 import type { Evidence, GhostState } from './domain/user/events.ts'
+import type { ResetState } from './domain/user/user.ts'
 
 // --- time and chance -------------------------------------------------------------------------------------------
 
@@ -186,6 +187,8 @@ export interface GhostVerdict {
 
 export interface GhostDeleteRequest extends GhostCheckRequest {
   resetId: string
+  /** Of the tester's address: freed if the account claimed it and was never made. */
+  addressHash?: string
   /** The moment as of which it is judged, so that everybody who joins a reset gets one verdict; never later than now. */
   initiatedAt: Instant
   /** Refused with `verdict_stale` if the account's stream moved past it. */
@@ -206,9 +209,12 @@ export interface GhostDeleteRequest extends GhostCheckRequest {
  * Throws Refusal with the accounts side's codes, `accounts_unavailable` when it cannot be reached.
  */
 export interface AccountsGateway {
-  /** The verdicts that an operator sees, from one query; in the order asked, at most 200. */
-  ghostCheck (requests: readonly GhostCheckRequest[]): Promise<GhostVerdict[]>
-  ghostDelete (request: GhostDeleteRequest): Promise<{ position: bigint, state: string, replayed: boolean }>
+  /**
+   * The verdicts that an operator sees, from one query; in the order asked, at most 200.
+   * @param proven the answer has to know all that the accounts' streams hold now; Refusal `projection_behind` after 2 s
+   */
+  ghostCheck (requests: readonly GhostCheckRequest[], proven?: boolean): Promise<GhostVerdict[]>
+  ghostDelete (request: GhostDeleteRequest): Promise<{ position: bigint, state: ResetState, replayed: boolean }>
 }
 
 export interface Mail { messageId: string, to: string, subject: string, text: string }

@@ -187,6 +187,7 @@ t.test('with the event store stopped every command is refused at once and Postgr
     }
   })
   const { authorization } = await roleToken(service, 'accounts-service')
+  const { authorization: cold } = await roleToken(service, 'accounts-service')
   const testerId = await importGhost(service, 'ghost@example.org')
   const { link } = (await service.request('GET', `${PATH}/${testerId}`)).body as { link: { user_id: string } }
   const account = { tester_id: testerId, user_id: link.user_id, link_opened_at: ago(61) }
@@ -205,6 +206,8 @@ t.test('with the event store stopped every command is refused at once and Postgr
   await timed(t, 'resend', service.request('POST', `${PATH}/${testerId}/resend`), unavailable)
   await timed(t, 'import', service.request('POST', `${PATH}/import`, { rows: [{ email: 'more@example.org', invited_at: ago(9) }] }), unavailable)
   await timed(t, 'ghost-delete', service.request('POST', '/api/internal/users/ghost-delete', account, { authorization }), { status: 500, body: { code: 'account_audit_failed' } })
+  await timed(t, 'ghost-delete by somebody whose rights were never read', service.request('POST', '/api/internal/users/ghost-delete', account, { authorization: cold }), { status: 500, body: { code: 'account_audit_failed' } })
+  await timed(t, 'ghost-check by the same', service.request('POST', '/api/internal/users/ghost-check', account, { authorization: cold }), unavailable)
   t.match(await service.request('GET', `${PATH}/${testerId}`), { status: 200, body: { ghost_state: 'ghost_empty_shell' } }, 'reading goes on')
   t.equal(await digestOf(database.url), before, 'Postgres is unchanged')
 

@@ -5,6 +5,6 @@ import { ghostCheck } from './ghost-check.ts'
 import { ghostDelete } from './ghost-delete.ts'
 
 export const accountsInProcess = (deps: AccountsDeps): AccountsGateway => ({
-  ghostCheck: (requests) => ghostCheck(deps, requests),
+  ghostCheck: (requests, proven) => ghostCheck(deps, requests, proven),
   ghostDelete: (request) => ghostDelete(deps, request)
 })

@@ -36,7 +36,6 @@ export const ghostDelete = async (deps: AccountsDeps, request: GhostDeleteReques
     await deps.positions.waitFor(['users'], deleted.position, ROW_WAIT_MS).catch(() => {})
     return deleted
   } catch (error) {
-    if (error instanceof LogUnavailable) throw new Refusal('account_audit_failed', 'The event store did not take the fact, so no account was deleted. Ask again later.')
     // A fact that this version does not know is no enrolment fact, so the account is more than a shell.
     if (error instanceof UnreadableEvent) throw new Refusal('account_not_a_shell', 'The account holds facts that are unknown here. Nothing was deleted.')
     throw error
@@ -56,18 +55,26 @@ const carryOut = async ({ aggregates, ids, clock, graceMs }: AccountsDeps, reque
       testerId, userId, resetId, linkOpenedAt, judgedAt, at: now.toISOString(), graceMs, position: loaded.position,
       ...(evaluatedAtPosition !== undefined && { evaluatedAtPosition })
     })
-  })
+  }).catch(auditFailed('The event store did not take the fact, so no account was deleted. Ask again later.'))
   if (state.status !== 'reset') return refuse('conflict', 'The account could not be settled. Send the request again.')
 
-  if (state.addressHash !== undefined) {
+  // Without an account the address may be held all the same: claimed, and then the ceremony broke off.
+  const addressHash = state.addressHash ?? request.addressHash
+  if (addressHash !== undefined) {
     await aggregates.execute({
       aggregate: emailAggregate,
-      id: state.addressHash,
+      id: addressHash,
       context: contextOf(request, { commandId: ids.derive('email-release', state.resetId) }, now),
       decide: (reservation) => releaseEmail(reservation, userId, now.toISOString())
-    })
+    }).catch(auditFailed('The account was deleted; its address is not free yet, since the event store did not take that fact. Ask again later.'))
   }
   return { position, revision, state: state.state, replayed: replayed || events.length === 0 }
+}
+
+/** What an append means that was certainly not made. */
+const auditFailed = (sentence: string) => (error: unknown): never => {
+  if (error instanceof LogUnavailable) return refuse('account_audit_failed', sentence)
+  throw error
 }
 
 const contextOf = (request: GhostDeleteRequest, command: Command, at: Date): CommandContext => {

@@ -24,7 +24,7 @@ const VERDICTS: ReadonlySet<Code> = new Set(['account_healthy', 'mid_enrollment'
  * a repeat within 60 s of the fresh link's minting gets the same answer (decisions 18–23).
  *
  * Refuses with `subject_not_found`, `link_not_used`, `account_healthy`, `mid_enrollment` (fields: `becomes_ghost_at`),
- * `verdict_stale`, `account_not_a_shell`, `accounts_unavailable`, `account_audit_failed`. Throws what the log throws;
+ * `verdict_stale`, `account_not_a_shell`, `accounts_unavailable`, `audit_unavailable`, `projection_behind`. Throws what the log throws;
  * then nothing was done after the last recorded step, and asking again goes on from there.
  */
 export const ghostReset = async (deps: TesterDeps, command: GhostResetCommand, context: CommandContext): Promise<ResetAnswer> => {

@@ -1,8 +1,9 @@
 // The steps of a reset after its intent, each recorded before the next begins, each safe to repeat by anybody.
-import { refuse } from '../../domain/codes.ts'
+import { Refusal, refuse } from '../../domain/codes.ts'
 import type { EventOf } from '../../domain/catalogue.ts'
 import { complete, giveFreshLink } from '../../domain/tester/ghost-reset.ts'
 import { testerAggregate, type GhostReset, type Tester, type Verdict } from '../../domain/tester/tester.ts'
+import type { ResetState } from '../../domain/user/user.ts'
 import type { ExpectedRevision } from '../../ports.ts'
 import type { Receipt } from '../aggregate.ts'
 import type { CommandContext } from '../context.ts'
@@ -42,8 +43,9 @@ export const carryOn = async (
     return aggregates.execute({ aggregate: testerAggregate, id: testerId, context: stepContext, decide: (tester) => decide(tester, at) })
   }
 
+  // Asked again also where the fresh link stands already: a repeat deletes nothing, and tells what was deleted.
+  const deleted = reset.status === 'open' ? await deleteAccount(deps, testerId, reset, context) : undefined
   if (reset.status === 'open' && reset.fresh === undefined) {
-    await deleteAccount(deps, testerId, reset, context)
     await step('ghost-reset-link', (tester, at) => giveFreshLink(tester, resetId, mintingFor(ids, resetId, at, linkTtlMs)))
   }
   if (reset.status === 'open') {
@@ -51,16 +53,20 @@ export const carryOn = async (
     const fresh = find(state, resetId)
     if (fresh?.status === 'open' && fresh.fresh !== undefined) await mail.waitForMail(testerId, fresh.fresh.mailId, MAIL_WAIT_MS)
   }
-  return answerOf(await step('ghost-reset-completed', (tester, at) => complete(tester, resetId, at)), resetId)
+  return answerOf(await step('ghost-reset-completed', (tester, at) => complete(tester, resetId, at, deleted)), resetId)
 }
 
 /** Asks the accounts side; the reason and the actor are those of the first (decision 23). */
-const deleteAccount = async ({ accounts, vault }: TesterDeps, testerId: string, reset: GhostReset, context: CommandContext): Promise<void> => {
+const deleteAccount = async (
+  { accounts, aggregates, vault }: TesterDeps, testerId: string, reset: GhostReset, context: CommandContext
+): Promise<ResetState> => {
   const { resetId, userId, initiatedAt, initiator, presentedPosition } = reset
   const opened = initiator.reason === undefined ? undefined : await vault.open(initiator.reason, `tester-${testerId}`)
-  await accounts.ghostDelete({
+  const { state: tester } = await aggregates.cached(testerAggregate, testerId)
+  const { state } = await accounts.ghostDelete({
     testerId,
     userId,
+    ...(tester.status === 'present' && { addressHash: tester.addressHash }),
     linkOpenedAt: reset.linkOpenedAt,
     resetId,
     initiatedAt,
@@ -71,7 +77,12 @@ const deleteAccount = async ({ accounts, vault }: TesterDeps, testerId: string, 
     actor: initiator.actor,
     correlationId: initiator.correlationId,
     requestId: context.requestId
+  }).catch((error: unknown) => {
+    // The seed's 500 is ghost-delete's own; the console's route says what its other commands say (decision 5).
+    if (error instanceof Refusal && error.code === 'account_audit_failed') return refuse('audit_unavailable', error.message)
+    throw error
   })
+  return state
 }
 
 const following = ({ initiator }: GhostReset, { requestId, traceparent }: CommandContext) => ({

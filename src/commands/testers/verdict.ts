@@ -6,12 +6,12 @@ import type { TesterDeps } from './deps.ts'
 
 export type ConsoleVerdict = Verdict & { becomesGhostAt?: string, accountPosition: bigint }
 
-/** Asks the accounts side about one used link. Throws what the gateway throws. */
+/** Asks the accounts side about one used link, as of all that its account's stream holds now. Throws what the gateway throws. */
 export const consoleVerdict = async (
   { accounts }: Pick<TesterDeps, 'accounts'>, testerId: string, token: WalkthroughToken & { status: 'consumed' }
 ): Promise<ConsoleVerdict> => {
   const { userId, consumed } = token
-  const [verdict] = await accounts.ghostCheck([{ testerId, userId, linkOpenedAt: consumed.at }])
+  const [verdict] = await accounts.ghostCheck([{ testerId, userId, linkOpenedAt: consumed.at }], true)
   if (verdict === undefined) throw new Error('the accounts side gave no verdict')
   return withOpening(verdict, evidenceOf(`tester-${testerId}`, consumed))
 }

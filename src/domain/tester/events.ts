@@ -48,6 +48,8 @@ export const testerEvents = {
   }, closed)),
   'console.beta.ghost_reset.completed': defineEvent(1, 'The ghost is gone and a fresh link is on its way: the outcome (seed 000).', Type.Object({
     testerId: Uuid(), resetId: Uuid(), completedAt: InstantField(), freshTokenId: Uuid(), freshUserId: Uuid(),
-    mailId: Uuid()
+    mailId: Uuid(),
+    /** What the account was when it was deleted, where that is known: the verdict that counts is the deletion's. */
+    state: Type.Optional(Type.Union([Type.Literal('ghost_no_users_row'), Type.Literal('ghost_empty_shell')]))
   }, closed))
 }

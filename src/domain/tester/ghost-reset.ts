@@ -2,6 +2,7 @@
 import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import type { Instant } from '../event.ts'
+import type { ResetState } from '../user/user.ts'
 import { isReusable, replaceLinks, type Minting } from './links.ts'
 import { currentToken, openReset, type GhostReset, type PresentTester, type Tester, type Verdict, type WalkthroughToken } from './tester.ts'
 
@@ -78,8 +79,8 @@ export const refuseReset = (tester: Tester, resetId: string, code: string, at: D
 export const giveFreshLink = (tester: Tester, resetId: string, minting: Minting): Array<EventOf<'tester'>> =>
   isOpen(tester, resetId) && openReset(tester)?.fresh === undefined ? replaceLinks(tester, minting) : []
 
-/** States the outcome; nothing to record if it stands already. */
-export const complete = (tester: Tester, resetId: string, at: Date): Array<EventOf<'tester'>> => {
+/** States the outcome, with what the account was when it was deleted; nothing to record if it stands already. */
+export const complete = (tester: Tester, resetId: string, at: Date, state?: ResetState): Array<EventOf<'tester'>> => {
   if (!isOpen(tester, resetId)) return []
   const fresh = openReset(tester)?.fresh
   const token = tester.tokens.find(({ tokenId }) => tokenId === fresh?.tokenId)
@@ -88,7 +89,8 @@ export const complete = (tester: Tester, resetId: string, at: Date): Array<Event
     type: 'console.beta.ghost_reset.completed',
     data: {
       testerId: tester.testerId, resetId, completedAt: at.toISOString(),
-      freshTokenId: fresh.tokenId, freshUserId: token.userId, mailId: fresh.mailId
+      freshTokenId: fresh.tokenId, freshUserId: token.userId, mailId: fresh.mailId,
+      ...(state !== undefined && { state })
     }
   }]
 }

@@ -3,6 +3,7 @@ import type { RecordedOf } from '../catalogue.ts'
 import type { Actor, EventMetadata, Instant } from '../event.ts'
 import type { Mark } from '../mark.ts'
 import type { Personal } from '../personal.ts'
+import { rules } from '../user/verdict.ts'
 
 interface TokenBase {
   tokenId: string
@@ -128,8 +129,11 @@ const evolve = (tester: Tester, event: RecordedOf<'tester'>): Tester => {
       return changeReset(tester, resetId, (reset) => ({ ...reset, status: 'refused', refusedAt, code }))
     }
     case 'console.beta.ghost_reset.completed': {
-      const { resetId, completedAt, freshTokenId, mailId } = event.data
-      return changeReset(tester, resetId, (reset) => ({ ...reset, status: 'completed', completedAt, fresh: { tokenId: freshTokenId, mailId } }))
+      const { resetId, completedAt, freshTokenId, mailId, state } = event.data
+      return changeReset(tester, resetId, (reset) => ({
+        ...reset, status: 'completed', completedAt, fresh: { tokenId: freshTokenId, mailId },
+        ...(state !== undefined && { verdict: { ...reset.verdict, state, rule: rules[state] } })
+      }))
     }
     default: return unchanged(tester, event)
   }

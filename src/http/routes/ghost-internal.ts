@@ -25,10 +25,10 @@ export const ghostInternalRoutes = (deps: AccountsDeps): FastifyPluginAsyncTypeb
 
   app.post(`${PATH}/ghost-checks`, {
     config: CHECK, schema: { tags, summary: 'The ghost verdicts on many accounts, in the order asked', body: schemas.ChecksBody, response: { 200: schemas.VerdictsAnswer } }
-  }, async (request) => ({ verdicts: (await ghostCheck(deps, request.body.accounts.map(checkOf))).map(verdictItem) }))
+  }, async (request) => ({ verdicts: (await ghostCheck(deps, request.body.accounts.map(checkOf), request.body.proven)).map(verdictItem) }))
 
   app.post(`${PATH}/ghost-delete`, {
-    config: { permission: 'accounts.ghost_delete' },
+    config: { permission: 'accounts.ghost_delete', auditFailed: true },
     schema: { tags, summary: 'Judge the account again and delete the ghost', body: schemas.DeleteBody, response: { 200: schemas.DeleteAnswer } }
   }, async (request, reply) => {
     const { body } = request
@@ -38,6 +38,7 @@ export const ghostInternalRoutes = (deps: AccountsDeps): FastifyPluginAsyncTypeb
       ...checkOf(body),
       resetId,
       initiatedAt: body.initiated_at === undefined ? context.at.toISOString() : instantOf(body.initiated_at),
+      ...(body.address_hash !== undefined && { addressHash: body.address_hash }),
       ...(body.evaluated_at_position !== undefined && { evaluatedAtPosition: BigInt(body.evaluated_at_position) }),
       ...(body.reason !== undefined && { reason: body.reason }),
       ...(body.reason_code !== undefined && { reasonCode: body.reason_code }),

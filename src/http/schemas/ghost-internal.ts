@@ -6,7 +6,7 @@ import { verdictFields } from './testers.ts'
 const check = { tester_id: Id(), user_id: Id(), link_opened_at: Time() }
 
 export const CheckBody = Type.Object(check, closed)
-export const ChecksBody = Type.Object({ accounts: Type.Array(CheckBody, { minItems: 1, maxItems: 200 }) }, closed)
+export const ChecksBody = Type.Object({ accounts: Type.Array(CheckBody, { minItems: 1, maxItems: 200 }), proven: Type.Optional(Type.Boolean({ description: 'Judge nothing older than what the accounts\' streams hold now, or answer 503 projection_behind' })) }, closed)
 export const VerdictAnswer = Type.Object({ ...verdictFields, account_position: DecimalString() }, closed)
 export const VerdictsAnswer = Type.Object({ verdicts: Type.Array(VerdictAnswer, { maxItems: 200 }) }, closed)
 
@@ -14,6 +14,7 @@ export const DeleteBody = Type.Object({
   ...check,
   reset_id: Type.Optional(Id()),
   initiated_at: Type.Optional(Time()),
+  address_hash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', maxLength: 64, description: 'Keyed hash of the tester\'s address: freed if this account claimed it and was never made' })),
   evaluated_at_position: Type.Optional(DecimalString()),
   reason: Type.Optional(Reason()),
   reason_code: Type.Optional(ReasonCode()),
