@@ -27,7 +27,7 @@ export interface TesterFilter {
 const BATCH = 200
 /** Questions of one request: a rare state in a long list is looked for over several requests. */
 const MAX_BATCHES = 20
-/** Facts of a timeline. */
+/** Facts of a timeline: the newest. */
 const MAX_TIMELINE = 500
 
 /**
@@ -69,10 +69,10 @@ export const showTester = async (deps: OverviewDeps, testerId: string): Promise<
   return { ...view, timeline }
 }
 
-/** Facts of the tester and of every account that one of the tester's links made, in the order of the log. */
+/** Facts of the tester and of every account that one of the tester's links made, in the order of the log; read from its end, for the newest are what counts. */
 const timelineOf = async ({ testers, audit }: OverviewDeps, testerId: string): Promise<AuditPointer[]> => {
   const streams = [`tester-${testerId}`, ...(await testers.userIds(testerId)).map((userId) => `user-${userId}`)]
-  const found = await Promise.all(streams.map((stream) => audit.search({ stream }, { limit: MAX_TIMELINE })))
+  const found = await Promise.all(streams.map((stream) => audit.search({ stream }, { limit: MAX_TIMELINE, direction: 'backwards' })))
   return found.flat().sort((a, b) => a.position < b.position ? -1 : 1).slice(-MAX_TIMELINE)
 }
 

@@ -2,11 +2,13 @@
 import t from 'tap'
 import { ghostReset } from '../../../src/commands/testers/ghost-reset.ts'
 import { inviteTester } from '../../../src/commands/testers/invite.ts'
+import { showTester } from '../../../src/commands/testers/overview.ts'
 import { resendLink } from '../../../src/commands/testers/resend.ts'
 import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
 import { Refusal } from '../../../src/domain/codes.ts'
 import { enrolmentOf, judge } from '../../../src/domain/user/verdict.ts'
 import { userAggregate } from '../../../src/domain/user/user.ts'
+import type { AuditIndex } from '../../../src/queries.ts'
 import { facts, GRACE, ghostGround, type TestTester } from '../../support/ghosts.ts'
 
 const MINUTE = 60_000
@@ -182,4 +184,24 @@ t.test('one key for two testers makes two links, two mails and two accounts', as
   const invited = await inviteTester(ground.deps, { email: 'third@example.org' }, { ...context, fingerprint: 'c' })
   t.equal(new Set([first.tokenId, second.tokenId, invited.tokenId]).size, 3, 'nor does an invitation share one')
   t.equal(new Set([first.mailId, second.mailId, invited.mailId]).size, 3)
+})
+
+t.test('a timeline that is too long shows its newest facts, in order', async (t) => {
+  const ground = await ghostGround(t)
+  const who = await ground.invited()
+  const created = ground.clock.at.toISOString()
+  await ground.state(who.tester, Array.from({ length: 510 }, () => facts.opened(who, ground.clock.at)))
+  await ground.caughtUp()
+  // The index as it answers, over the log itself.
+  const search: AuditIndex['search'] = async ({ stream = '' }, { limit, direction }) => {
+    const all = (await ground.streamOf(stream)).map(({ id, metadata, ...event }) => ({
+      ...event, eventId: id, created, occurredAt: metadata.occurredAt, actorType: metadata.actor.type, actorId: metadata.actor.id, commandId: metadata.commandId
+    }))
+    return (direction === 'backwards' ? all.reverse() : all).slice(0, limit)
+  }
+  const { timeline } = await showTester({ ...ground.deps, audit: { search } }, who.testerId)
+  const last = (await ground.streamOf(who.tester)).at(-1)?.revision
+  t.equal(timeline.length, 500)
+  t.equal(timeline.at(-1)?.revision, last, 'the newest is there')
+  t.equal(timeline[0]?.revision, (last ?? 0n) - 499n)
 })
