@@ -1,0 +1,78 @@
+// Without the event store nothing is done: every command of the service's own table says so, and at once.
+import { randomBytes, randomUUID } from 'node:crypto'
+import t, { type Test } from 'tap'
+import { createAuthenticator, type CreationOptions } from '../../src/cli/demo/authenticator.ts'
+import { openMailbox } from '../../src/cli/demo/mailbox.ts'
+import { readConfig } from '../../src/config.ts'
+import { routesOf, type Parts } from '../../src/routes.ts'
+import { testDoor } from '../support/door.ts'
+import { testEventStore } from '../support/eventstore.ts'
+import { testService } from '../support/service.ts'
+import { until } from '../support/until.ts'
+
+/** Longest that a caller may wait for the refusal, in ms. */
+const AT_ONCE = 1000
+const UNAVAILABLE = { status: 503, code: 'audit_unavailable' }
+
+const untouched = (): unknown => new Proxy(() => untouched(), { get: (_target, name) => name === 'then' ? undefined : untouched() })
+
+/** `METHOD /pattern` of everything that may change something. */
+const commandRoutes = async (t: Test): Promise<string[]> => {
+  const parts = new Proxy({ config: readConfig({}) }, { get: (target, name) => name === 'config' ? target.config : untouched() })
+  const app = await testDoor(t, routesOf(parts as unknown as Parts))
+  return app.routeTable.filter(({ method }) => ['POST', 'PUT', 'PATCH', 'DELETE'].includes(method)).map(({ method, url }) => `${method} ${url}`)
+}
+
+t.test('every command without the event store', async (t) => {
+  const store = await testEventStore(t)
+  const service = await testService(t, { env: { CHANCERY_EVENTSTORE_URL: store.url } })
+  const principal = String((await service.request('POST', '/api/v1/principals', { name: 'x', kind: 'service', roles: ['operator'] })).body['principal_id'])
+  const issued = String((await service.request('POST', `/api/v1/principals/${principal}/tokens`, {})).body['token_id'])
+  const invited = await service.request('POST', '/api/v1/console/beta/testers', { email: 'ada@example.org' })
+  const token = (await openMailbox(service.dataDir).next('ada@example.org')).link.hash.slice(1)
+  t.equal((await service.request('POST', '/api/v1/enrolment/open', { token })).status, 200)
+  const options = await service.request('POST', '/api/v1/enrolment/options', { token })
+  t.equal(options.status, 200)
+  const response = createAuthenticator({ aaguid: randomBytes(16) }).register(options.body['public_key'] as CreationOptions, 'http://localhost:8420')
+  const tester = String(invited.body['tester_id'])
+  const account = { tester_id: tester, user_id: String(options.body['user_id']), link_opened_at: new Date().toISOString() }
+  await until(async () => (await service.request('GET', '/health/ready')).status === 200)
+
+  /** Body and answer of each; what records nothing in the log does its work without it. */
+  const expected: Record<string, [body: object | undefined, answer: object]> = {
+    'POST /api/v1/principals': [{ name: 'y', kind: 'operator' }, UNAVAILABLE],
+    'PUT /api/v1/principals/:principal_id/roles/:role': [{}, UNAVAILABLE],
+    'DELETE /api/v1/principals/:principal_id/roles/:role': [undefined, UNAVAILABLE],
+    'POST /api/v1/principals/:principal_id/tokens': [{}, UNAVAILABLE],
+    'DELETE /api/v1/principals/:principal_id/tokens/:token_id': [undefined, UNAVAILABLE],
+    'POST /api/v1/console/beta/testers': [{ email: 'eve@example.org' }, UNAVAILABLE],
+    'POST /api/v1/console/beta/testers/:tester_id/resend': [{}, UNAVAILABLE],
+    'POST /api/v1/console/beta/testers/:tester_id/ghost-reset': [{ reason: 'broke off' }, UNAVAILABLE],
+    'POST /api/v1/console/beta/testers/import': [{ rows: [{ email: 'old@example.org', invited_at: '2025-01-01T00:00:00Z' }] }, UNAVAILABLE],
+    'POST /api/internal/users/ghost-delete': [{ ...account, reset_id: randomUUID(), reason: 'broke off' }, { status: 500, code: 'account_audit_failed' }],
+    'POST /api/v1/enrolment/open': [{ token }, UNAVAILABLE],
+    'POST /api/v1/enrolment/options': [{ token }, UNAVAILABLE],
+    'POST /api/v1/enrolment/verify': [{ token, response }, UNAVAILABLE],
+    'POST /api/internal/users/ghost-check': [account, { status: 200 }],
+    'POST /api/internal/users/ghost-checks': [{ accounts: [account] }, { status: 200 }],
+    'POST /api/v1/operations/projections/:projection/rebuild': [{}, { status: 202 }],
+    'POST /api/v1/operations/projections/:projection/verify': [{}, { status: 202 }],
+    'POST /api/v1/operations/projections/operations/:operation_id/abort': [{}, { status: 404 }]
+  }
+  t.strictSame((await commandRoutes(t)).sort(), Object.keys(expected).sort(), 'every command route has its line here')
+
+  await store.stop()
+  await until(async () => (await service.request('GET', '/health/ready')).status === 503)
+  t.equal((await service.request('GET', '/api/v1/me')).status, 200, 'the caller is known')
+  for (const [route, [body, answer]] of Object.entries(expected)) {
+    const [method = '', pattern = ''] = route.split(' ')
+    const path = pattern.replace(':principal_id', principal).replace(':token_id', issued).replace(':role', method === 'DELETE' ? 'operator' : 'auditor')
+      .replace(':tester_id', tester).replace(':projection', 'users').replace(':operation_id', 'users.999')
+    const began = performance.now()
+    const { status, body: problem, headers } = await service.request(method, path, body)
+    const took = Math.round(performance.now() - began)
+    t.match({ ...problem, status }, answer, `${route}: ${status} ${String(problem['code'])}`)
+    t.ok(took < AT_ONCE, `${route}: ${took} ms`)
+    if (status === 503) t.ok(headers.get('retry-after'), `${route}: Retry-After`)
+  }
+})
