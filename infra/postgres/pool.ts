@@ -42,6 +42,9 @@ export const createPool = (options: ConnectionOptions & { max?: number, onError?
   const pool = new pg.Pool({ ...configOf(options, { statement_timeout: '10s' }), max: options.max ?? 10, idleTimeoutMillis: 30_000 })
   // An idle connection that the server closes is an event of the pool; unheard, it would end the process.
   pool.on('error', (error) => options.onError?.(error))
+  // The pool listens only while a connection is idle; in the hands of a transaction it is heard here, and its statement fails.
+  pool.on('connect', (client) => { client.on('error', () => {}) })
+  // The pool listens only while a connection is idle; in the hands of a transaction it is heard here, and its statement fails.
   return pool
 }
 

@@ -84,14 +84,14 @@ t.test('the life of a service with its own stores', async (t) => {
     t.ok(orphans.every(gone))
     t.equal((await third.request('GET', `/api/v1/principals/${principal}`)).status, 200)
     await third.stop()
-    t.equal(await third.exit, 0)
+    t.equal(await third.exit, 0, third.complaints())
   })
 })
 
 t.test('an ordinary user starts it too', { skip: anotherUser }, async (t) => {
-  const service = await spawnService(t, { stores: 'local', uid: NOBODY })
+  const service = await spawnService(t, { stores: 'local', uid: NOBODY, env: { CHANCERY_LOG_LEVEL: 'error' } })
   t.equal((await service.request('GET', '/api/v1/me')).status, 200)
   t.equal(statSync(join(service.dataDir, 'superadmin.token')).uid, NOBODY)
   await service.stop()
-  t.equal(await service.exit, 0)
+  t.equal(await service.exit, 0, service.complaints())
 })

@@ -4,6 +4,7 @@ import { connectPostgres, schemasOf } from '../../../infra/postgres/index.ts'
 import { migrate } from '../../../infra/postgres/migrate.ts'
 import type { Sql } from '../../../src/ports.ts'
 import { testDatabase } from '../../support/postgres.ts'
+import { until } from '../../support/until.ts'
 
 t.test('processes that start at once migrate one after the other; namespaces stay apart', async (t) => {
   const { url } = await testDatabase(t)
@@ -113,4 +114,18 @@ t.test('failures that pass by themselves are told from those that do not', async
     ['an absent table', await errorOf(database.query('select * from nothing')), false],
     ['a bug of ours', new TypeError('x is not a function'), false]
   ] as const) t.equal(database.isPassing(error), passes, what)
+})
+
+t.test('a connection that is lost in the middle of a transaction fails it, and nothing else', async (t) => {
+  const { url } = await testDatabase(t)
+  const postgres = await connectPostgres({ url })
+  t.teardown(() => postgres.close())
+  const { database } = postgres
+  await t.rejects(database.transaction(async (sql) => {
+    const { rows: [own] } = await sql.query<{ pid: number }>('select pg_backend_pid() as pid')
+    await database.query('select pg_terminate_backend($1)', [own?.pid])
+    await until(async () => (await database.query('select 1 from pg_stat_activity where pid = $1', [own?.pid])).count === 0)
+    await sql.query('select 1')
+  }))
+  t.strictSame((await database.query('select 1::int4 as n')).rows, [{ n: 1 }], 'the next one gets another connection')
 })
