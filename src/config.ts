@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { envSchema } from 'env-schema'
-import { StartError } from '../infra/start-error.ts'
+import { StartError } from './start-error.ts'
 import { commandLineNames, settingsSchema, type ProcessRole, type Settings } from './config-schema.ts'
 
 export interface Config {

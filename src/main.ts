@@ -1,9 +1,9 @@
 // Entry of `npm start`: reads the settings, opens the service, says where it is, stops it in order.
 import closeWithGrace from 'close-with-grace'
-import { banner, failure } from './banner.ts'
+import { banner, failure } from './start/banner.ts'
 import { readConfig } from './config.ts'
-import { createLogger } from './logger.ts'
-import { openService } from './service.ts'
+import { createLogger } from './start/logger.ts'
+import { openService } from './start/service.ts'
 
 /** Everything has limits of its own; this one is for what nobody thought of. */
 const STOP_LIMIT_MS = 30_000

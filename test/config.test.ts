@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import t from 'tap'
-import { StartError } from '../infra/start-error.ts'
+import { StartError } from '../src/start-error.ts'
 import { readConfig } from '../src/config.ts'
 import { settingsSchema } from '../src/config-schema.ts'
 

@@ -1,7 +1,7 @@
 // Keyed derivations, each purpose with a key of its own (decision 16), all from one root that the vault keeps wrapped.
 import { createHmac, type KeyObject } from 'node:crypto'
 import type { Keys } from '../../src/ports.ts'
-import { openSecrets, type VaultOptions } from '../vault/secrets.ts'
+import { openSecrets, type VaultOptions } from './secrets.ts'
 import { deriveKey } from './cipher.ts'
 
 export { loadMasterKey, type MasterKey } from './master-key.ts'

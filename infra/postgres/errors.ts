@@ -24,7 +24,7 @@ const passingClasses = new Set(['08', '53', '58'])
 
 const socketCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT', 'EHOSTUNREACH', 'ENETUNREACH'])
 /** The pg client tells a lost connection only in words. */
-const lostConnection = /connection (terminated|error|timeout)|connection was closed|client was closed|not queryable|timeout (expired|exceeded)/i
+const lostConnection = /connection (terminated|error|timeout)|connection was closed|client was closed|not queryable|after calling end|timeout (expired|exceeded)/i
 
 const codeOf = (error: unknown): string => error instanceof Error && 'code' in error ? String(error.code) : ''
 

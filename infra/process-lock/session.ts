@@ -2,7 +2,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import type pg from 'pg'
 import { createClient } from '../postgres/pool.ts'
-import { StartError } from '../start-error.ts'
+import { StartError } from '../../src/start-error.ts'
 
 export interface Session {
   /** A process that might still believe to hold the lock ended without giving it back. */

@@ -6,10 +6,10 @@ import { Clear, type Sealed } from '../../src/domain/personal.ts'
 import type { Opened, Vault } from '../../src/ports.ts'
 import { decrypt, encrypt, newKey } from '../keys/cipher.ts'
 import { gather } from './gather.ts'
-import { boundTo, openSecrets, quoted, wrappingKey, type VaultOptions } from './secrets.ts'
+import { boundTo, openSecrets, quoted, wrappingKey, type VaultOptions } from '../keys/secrets.ts'
 
 export { rotateMasterKey } from './rotate.ts'
-export type { VaultOptions } from './secrets.ts'
+export type { VaultOptions } from '../keys/secrets.ts'
 
 /** Opened keys that are kept; and how long, since another process may destroy one meanwhile. */
 const KEPT_KEYS = 20_000

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Pool, PoolClient } from 'pg'
 import { decrypt, encrypt } from '../keys/cipher.ts'
 import type { MasterKey } from '../keys/master-key.ts'
-import { boundTo, quoted, wrappingKey } from './secrets.ts'
+import { boundTo, quoted, wrappingKey } from '../keys/secrets.ts'
 
 const BATCH = 1_000
 

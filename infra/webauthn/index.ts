@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { generateRegistrationOptions, verifyRegistrationResponse } from '@simplewebauthn/server'
 import type { Ceremonies, CeremonyOutcome, RegistrationAnswer } from '../../src/ports.ts'
-import { StartError } from '../start-error.ts'
+import { StartError } from '../../src/start-error.ts'
 import { readAnswer } from './answer.ts'
 import { acceptableKey, ALGORITHMS } from './key.ts'
 

@@ -2,7 +2,7 @@
 import { readConfig } from '../../src/config.ts'
 import { buildApp, type AppOptions } from '../../src/http/app.ts'
 import type { RouteEntry } from '../../src/http/plugins/route-table.ts'
-import { routesOf, type Parts } from '../../src/routes.ts'
+import { routesOf, type Parts } from '../../src/start/routes.ts'
 import { code, opening, table } from './markdown.ts'
 import { describe, type Schema } from './schema.ts'
 

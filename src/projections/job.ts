@@ -24,7 +24,7 @@ export interface JobOptions extends EngineHooks {
  * @returns the alarm that stopped it, if one did
  */
 export const runJob = async (options: JobOptions, { name, generation }: Generation): Promise<ProjectionAlarm | undefined> => {
-  const { database, log, projector, settings, signal, logger, onAlarm } = options
+  const { database, log, settings, signal, logger, onAlarm } = options
   const backoff = createBackoff(settings.backoff)
   let connection: Connection | undefined
   let elsewhere = false
@@ -60,7 +60,6 @@ export const runJob = async (options: JobOptions, { name, generation }: Generati
     return undefined
   } finally {
     await connection?.close()
-    logger.debug({ projection: name, generation, version: projector.version }, `this process is done with generation ${generation} of projection ${name}`)
   }
 }
 

@@ -198,7 +198,7 @@ t.test('with the event store stopped every command is refused at once and Postgr
   const timed = async (t: Test, name: string, work: Promise<Answer>, expected: object): Promise<void> => {
     const start = performance.now()
     t.match(await work, expected, name)
-    t.ok(performance.now() - start < 1000, `${name}: within a second (${Math.round(performance.now() - start)} ms)`)
+    t.ok(performance.now() - start < 2000, `${name}: at once, also on a busy machine (${Math.round(performance.now() - start)} ms)`)
   }
   const unavailable = { status: 503, body: { code: 'audit_unavailable' } }
   await timed(t, 'reset', reset(service, testerId), unavailable)

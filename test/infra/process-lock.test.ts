@@ -7,7 +7,7 @@ import { schemasOf } from '../../infra/postgres/index.ts'
 import { migrate } from '../../infra/postgres/migrate.ts'
 import { openProcessLock, type ProcessLockOptions } from '../../infra/process-lock/index.ts'
 import { openSession } from '../../infra/process-lock/session.ts'
-import { StartError } from '../../infra/start-error.ts'
+import { StartError } from '../../src/start-error.ts'
 import { testDatabase } from '../support/postgres.ts'
 
 const schema = schemasOf(undefined).readModels

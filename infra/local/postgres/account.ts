@@ -2,7 +2,7 @@
 import { spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { accessSync, chownSync, constants, readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { StartError } from '../../start-error.ts'
+import { StartError } from '../../../src/start-error.ts'
 
 /** Starts Postgres's programs under an account that they accept. */
 export interface Account {

@@ -1,5 +1,5 @@
 // `chancery superadmin recover` and `chancery keys rotate`: the two verbs that need the data folder and a stopped service.
-import { explain, StartError } from '../../../infra/start-error.ts'
+import { explain, StartError } from '../../start-error.ts'
 import { readConfig, type Config } from '../../config.ts'
 import { Failure } from '../failures.ts'
 import { jsonOption, type Family, type Json, type Tools } from '../verb.ts'
@@ -10,7 +10,7 @@ export const dataFolderVerbs: Family = (program, bind) => {
     .description('Makes a new token for the first superadmin and leaves it in superadmin.token of the data folder. The log says that it happened. Older tokens stay good.')
     .addOption(jsonOption())
   bind(recover, async ({ surroundings, terminal }, options: Json) => {
-    const { file } = await offline(surroundings, async (config) => (await import('../../recover.ts')).recover(config))
+    const { file } = await offline(surroundings, async (config) => (await import('../../offline/recover.ts')).recover(config))
     if (options.json === true) terminal.json({ file })
     else terminal.line(`The superadmin's new token is in ${file}. Start the service with npm start.`)
     return 'done'
@@ -22,7 +22,7 @@ export const dataFolderVerbs: Family = (program, bind) => {
     .option('--to <file>', 'file that holds the new key (32 bytes in hex or base64); needed where the master key comes from a setting')
     .addOption(jsonOption())
   bind(rotate, async ({ surroundings, terminal }, options: Json & { to?: string }) => {
-    const rotation = await offline(surroundings, async (config) => (await import('../../rotate.ts')).rotate(config, options.to))
+    const rotation = await offline(surroundings, async (config) => (await import('../../offline/rotate.ts')).rotate(config, options.to))
     if (options.json === true) terminal.json(rotation)
     else {
       terminal.line(`${rotation.wrapped} keys were wrapped again. The master key is now that in ${rotation.file}: keep a copy of it apart from the vault.`)

@@ -8,7 +8,7 @@ import { credentialCount, type User } from './user.ts'
 type Fact = EventOf<'user'>
 type Enrolling = Exclude<User, { status: 'reset' }>
 
-/** How long a challenge may be answered (reliability.md, "WebAuthn"). */
+/** How long a challenge may be answered (decision 22 has the other bounds). */
 export const CHALLENGE_LIFE_MS = 300_000
 /** Of each, a link (decision 22). */
 const MAX_CHALLENGES = 10

@@ -10,7 +10,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { chooseAccount } from '../../../infra/local/postgres/account.ts'
 import { openPostgres } from '../../../infra/local/postgres/index.ts'
-import { StartError } from '../../../infra/start-error.ts'
+import { StartError } from '../../../src/start-error.ts'
 import { anotherUser, NOBODY } from '../../support/another-user.ts'
 import { testDatabase } from '../../support/postgres.ts'
 

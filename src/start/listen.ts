@@ -1,7 +1,7 @@
 // Listening: says in plain words why a port cannot be had, before anything else is started.
 import { createServer } from 'node:net'
-import { StartError } from '../infra/start-error.ts'
-import type { Config } from './config.ts'
+import { StartError } from '../start-error.ts'
+import type { Config } from '../config.ts'
 
 interface Listener { listen (options: { host: string, port: number }): Promise<string> }
 

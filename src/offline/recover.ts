@@ -1,13 +1,13 @@
 // `superadmin recover`: with the service stopped, whoever has the data folder makes a new superadmin token (decision 7).
 import { pino } from 'pino'
-import { uuidIds as ids } from '../infra/ids.ts'
-import { tokenFileOf } from '../infra/superadmin/token-file.ts'
-import { fenced } from './commands/access/fence.ts'
-import { createAggregates } from './commands/execute.ts'
-import { recoverSuperadmin } from './commands/roster/superadmin.ts'
-import type { Config } from './config.ts'
-import { openFoundation } from './foundation.ts'
-import { createReleasers } from './releasers.ts'
+import { uuidIds as ids } from '../../infra/ids.ts'
+import { tokenFileOf } from '../../infra/superadmin/token-file.ts'
+import { fenced } from '../commands/access/fence.ts'
+import { createAggregates } from '../commands/execute.ts'
+import { recoverSuperadmin } from '../commands/roster/superadmin.ts'
+import type { Config } from '../config.ts'
+import { openFoundation } from '../start/foundation.ts'
+import { createReleasers } from '../start/releasers.ts'
 
 /**
  * Appends the recovery as a fact and leaves the token in `superadmin.token`.

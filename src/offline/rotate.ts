@@ -1,15 +1,15 @@
 // `keys rotate`: with the service stopped, wraps every key of the vault again under another master key (decision 16).
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { loadMasterKey, type MasterKey } from '../infra/keys/index.ts'
-import { connectPostgres } from '../infra/postgres/index.ts'
-import { openProcessLock } from '../infra/process-lock/index.ts'
-import { StartError } from '../infra/start-error.ts'
-import { rotateMasterKey } from '../infra/vault/index.ts'
-import type { Config } from './config.ts'
-import { createReleasers } from './releasers.ts'
-import { openStores } from './stores.ts'
-import { inPostgres } from './unreachable.ts'
+import { loadMasterKey, type MasterKey } from '../../infra/keys/index.ts'
+import { connectPostgres } from '../../infra/postgres/index.ts'
+import { openProcessLock } from '../../infra/process-lock/index.ts'
+import { StartError } from '../start-error.ts'
+import { rotateMasterKey } from '../../infra/vault/index.ts'
+import type { Config } from '../config.ts'
+import { createReleasers } from '../start/releasers.ts'
+import { openStores } from '../start/stores.ts'
+import { inPostgres } from '../start/unreachable.ts'
 
 export interface Rotation {
   /** Keys wrapped again; 0 if an earlier run that was cut off had done it. */

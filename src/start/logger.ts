@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino, destination, multistream, type Logger } from 'pino'
-import type { Config } from './config.ts'
+import type { Config } from '../config.ts'
 
 /** A log file larger than this is put aside at start (one earlier file is kept). */
 const ROTATE_BYTES = 10 * 1024 * 1024

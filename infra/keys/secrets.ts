@@ -1,9 +1,9 @@
 // The program's own secrets in the vault schema: the sentinel that proves the master key, and the root of the purpose keys.
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { Pool } from 'pg'
-import { decrypt, deriveKey, encrypt, newKey } from '../keys/cipher.ts'
-import type { MasterKey } from '../keys/master-key.ts'
-import { StartError } from '../start-error.ts'
+import { decrypt, deriveKey, encrypt, newKey } from './cipher.ts'
+import type { MasterKey } from './master-key.ts'
+import { StartError } from '../../src/start-error.ts'
 
 export interface VaultOptions {
   pool: Pool

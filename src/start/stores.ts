@@ -1,11 +1,11 @@
 // The servers below: those of the settings, or local ones in the data folder.
 import { accessSync, chmodSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFolder } from '../infra/local/children/folder-lock.ts'
-import { supervise, type SuperviseOptions } from '../infra/local/children/supervise.ts'
-import { startEventStore } from '../infra/local/eventstore-child.ts'
-import { openPostgres } from '../infra/local/postgres/index.ts'
-import type { Config } from './config.ts'
+import { lockFolder } from '../../infra/local/children/folder-lock.ts'
+import { supervise, type SuperviseOptions } from '../../infra/local/children/supervise.ts'
+import { startEventStore } from '../../infra/local/eventstore-child.ts'
+import { openPostgres } from '../../infra/local/postgres/index.ts'
+import type { Config } from '../config.ts'
 import { logFile } from './logger.ts'
 import type { Releasers } from './releasers.ts'
 

@@ -1,6 +1,6 @@
 // Tells why a server or a folder that the settings name cannot be used, without the password in its address.
-import { StartError } from '../infra/start-error.ts'
-import { LogOutcomeUnknown, LogUnavailable } from './log-errors.ts'
+import { StartError } from '../start-error.ts'
+import { LogOutcomeUnknown, LogUnavailable } from '../log-errors.ts'
 
 /** SQLSTATEs of a server that answers and refuses us: wrong user or password, no such database, no right. */
 const refused: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 // What the terminal shows of a service that is ready, or that could not start.
 import { relative } from 'node:path'
-import { explain, StartError } from '../infra/start-error.ts'
-import type { Config } from './config.ts'
+import { explain, StartError } from '../start-error.ts'
+import type { Config } from '../config.ts'
 import type { Service } from './service.ts'
 
 /** Address, stores, the token at the first start, and three lines to paste. */
