@@ -80,7 +80,7 @@ t.test('two read models of one name, or with one table, are refused at start', a
   const postgres = await connectPostgres({ url })
   t.teardown(() => postgres.close())
   const logger = { info: () => {}, warn: () => {}, error: () => {} }
-  const start = (...projectors: Array<typeof doors>) => startProjections({ database: postgres.database, log: {} as never, projectors, logger, projecting: false })
+  const start = (...projectors: Array<typeof doors>) => startProjections({ database: postgres.database, log: { last: async () => undefined } as never, projectors, logger, projecting: false })
   await t.rejects(start(doors, { ...counting(), name: 'doors' }), /doors/)
   await t.rejects(start(doors, { ...doors, name: 'windows' }), /doors/)
   const idle = await start(doors)
