@@ -17,12 +17,5 @@ export const withFailpoint = (events: EventStore, failpoint: string | undefined)
     if (hit) die()
     return appended
   }
-  // Only `append` differs; a proxy leaves the adapter's other methods bound to the adapter.
-  return new Proxy(events, {
-    get: (target, name) => {
-      if (name === 'append') return append
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
-    }
-  })
+  return { ...events, append }
 }

@@ -88,7 +88,7 @@ export interface RawEvent {
 }
 
 /**
- * The log. Stream names are without namespace. Errors: `WrongExpectedRevision`, `LogUnavailable`, `LogOutcomeUnknown`
+ * The log, as a plain object of functions, so that another append can be put round it by a spread. Stream names are without namespace. Errors: `WrongExpectedRevision`, `LogUnavailable`, `LogOutcomeUnknown`
  * (see src/log-errors.ts), `UnreadableEvent` when an event of ours fits no schema.
  */
 export interface EventStore {

@@ -55,17 +55,7 @@ export const createMetrics = (projections: Ask): Metrics => {
   return {
     registry,
     request: ({ method, route, status, seconds }) => requests.observe({ method, route, status: String(status) }, seconds),
-    observed: (events) => ({
-      append: (...call) => append(events, ...call),
-      readStream: (stream, options) => events.readStream(stream, options),
-      readAll: (options) => events.readAll(options),
-      subscribe: (options) => events.subscribe(options),
-      last: () => events.last(),
-      at: (position) => events.at(position),
-      rawStream: (stream, options) => events.rawStream(stream, options),
-      rawAll: (options) => events.rawAll(options),
-      ping: () => events.ping()
-    })
+    observed: (events) => ({ ...events, append: (...call) => append(events, ...call) })
   }
 }
 

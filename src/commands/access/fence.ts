@@ -15,6 +15,7 @@ const PATIENCE = 2500
  * that nobody is told of a revocation that another process may already have missed.
  */
 export const fenced = (events: EventStore, lock: ProcessLock): EventStore => ({
+  ...events,
   append: async (stream, expected, facts) => {
     if (!FENCED.has(categoryOf(stream))) return events.append(stream, expected, facts)
     if (!lock.proven() && !await lock.whenProven(PATIENCE)) {
@@ -23,13 +24,5 @@ export const fenced = (events: EventStore, lock: ProcessLock): EventStore => ({
     const appended = await events.append(stream, expected, facts)
     if (!lock.proven()) throw new LogOutcomeUnknown('the process lock was lost during the append')
     return appended
-  },
-  readStream: (stream, options) => events.readStream(stream, options),
-  readAll: (options) => events.readAll(options),
-  subscribe: (options) => events.subscribe(options),
-  last: () => events.last(),
-  at: (position) => events.at(position),
-  rawStream: (stream, options) => events.rawStream(stream, options),
-  rawAll: (options) => events.rawAll(options),
-  ping: () => events.ping()
+  }
 })
