@@ -1,7 +1,7 @@
 // The settings: one schema, from which the reader, its messages and .env.example are made.
 import { Type, type Static } from '@sinclair/typebox'
 
-const roleNames = ['api', 'projector', 'reactor'] as const
+const roleNames = ['api', 'projector', 'reactor', 'publisher'] as const
 export type ProcessRole = (typeof roleNames)[number]
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -24,11 +24,18 @@ export const settingsSchema = Type.Object({
     description: 'A Postgres (16 or newer) to use; without it a local one runs in the data folder.',
     pattern: '^postgres(ql)?://', examples: ['postgres://chancery:password@db.internal:5432/chancery']
   })),
+  CHANCERY_REDIS_URL: Type.Optional(word({
+    description: 'A Redis (7 or newer) or Valkey for the lifecycle stream; without it a local one runs in the data folder.',
+    pattern: '^rediss?://', examples: ['rediss://chancery:password@redis.internal:6379/0']
+  })),
+  CHANCERY_LIFECYCLE_STREAM: word({
+    description: 'Key of the Redis stream of lifecycle events; CHANCERY_NAMESPACE and a colon go in front.', default: 'user:lifecycle_events', pattern: '^[!-~]{1,200}$'
+  }),
   CHANCERY_HTTP_HOST: word({ description: 'Address to listen on. One that is not loopback needs TLS or CHANCERY_TRUSTED_PROXIES.', default: '127.0.0.1' }),
   CHANCERY_HTTP_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8420, description: 'Port to listen on; 0 takes a free one.' }),
   CHANCERY_DATA_DIR: word({ description: 'Folder of the local stores, keys, logs and the outbox.', default: './data' }),
   CHANCERY_NAMESPACE: Type.Optional(word({
-    description: 'Prefix of streams and Postgres schemas, so that several environments share one server.',
+    description: 'Prefix of streams, Postgres schemas and Redis keys, so that several environments share one server.',
     pattern: '^[a-z][a-z0-9_]{0,30}$', examples: ['staging']
   })),
   CHANCERY_PUBLIC_URL: Type.Optional(word({
@@ -39,7 +46,7 @@ export const settingsSchema = Type.Object({
     description: 'Whether this process serves the API alone (single) or others share it (many): decides whether rights may be cached.', default: 'single'
   }),
   CHANCERY_ROLES: word({
-    description: 'What this process does, separated by commas: api, projector, reactor.',
+    description: 'What this process does, separated by commas: api, projector, reactor, publisher.',
     default: roleNames.join(','), pattern: `^(${roleNames.join('|')})(,(${roleNames.join('|')}))*$`
   }),
   CHANCERY_MASTER_KEY: Type.Optional(word({

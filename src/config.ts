@@ -10,6 +10,11 @@ import { commandLineNames, settingsSchema, type ProcessRole, type Settings } fro
 export interface Config {
   eventStoreUrl: string | undefined
   postgresUrl: string | undefined
+  redisUrl: string | undefined
+  /** Key of the lifecycle stream, its namespace in front. */
+  lifecycleStream: string
+  /** Folders in which a program is looked for, separated by colons. */
+  searchPath: string
   http: { host: string, port: number, tls: { certFile: string, keyFile: string } | undefined, trustedProxies: readonly string[] }
   /** Absolute. */
   dataDir: string
@@ -44,7 +49,7 @@ export const readConfig = (env?: Env): Config => {
   if (settings === undefined) throw asError(problems)
   const rules = [...problems, ...together(settings)]
   if (rules.length > 0) throw asError(rules)
-  return freeze(toConfig(settings))
+  return freeze(toConfig(settings, (env ?? environment())['PATH'] ?? ''))
 }
 
 const asError = (problems: readonly Problem[]): StartError =>
@@ -125,9 +130,12 @@ const isNetwork = (text: string): boolean => {
 /** True for what only this machine can reach. */
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
-const toConfig = (settings: Settings): Config => ({
+const toConfig = (settings: Settings, searchPath: string): Config => ({
   eventStoreUrl: settings.CHANCERY_EVENTSTORE_URL,
   postgresUrl: settings.CHANCERY_POSTGRES_URL,
+  redisUrl: settings.CHANCERY_REDIS_URL,
+  lifecycleStream: settings.CHANCERY_NAMESPACE === undefined ? settings.CHANCERY_LIFECYCLE_STREAM : `${settings.CHANCERY_NAMESPACE}:${settings.CHANCERY_LIFECYCLE_STREAM}`,
+  searchPath,
   http: {
     host: settings.CHANCERY_HTTP_HOST,
     port: settings.CHANCERY_HTTP_PORT,

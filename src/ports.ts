@@ -169,6 +169,23 @@ export interface Database extends Sql {
   isPassing: (error: unknown) => boolean
 }
 
+// --- Redis, for the lifecycle stream -----------------------------------------------------------------------------
+
+/**
+ * Where Redis is. It may come late, since a local one may have to be fetched first, and it may go away: nothing but the
+ * publisher waits for it.
+ */
+export interface RedisSource {
+  /** `waiting`: there is none yet; `away`: there is one, and it does not answer; `ready`: it answers. */
+  state (): 'waiting' | 'away' | 'ready'
+  /** What an operator should know, a sentence each: why it is waited for, and what the checks of its settings found. */
+  remarks (): readonly string[]
+  /** Its address, password included; undefined while it is waited for. Once known it stays the same. */
+  url (): string | undefined
+  /** Resolves with the address once there is one; rejects with the signal's reason. */
+  whenUrl (signal: AbortSignal): Promise<string>
+}
+
 // --- the other side, and the outside world ---------------------------------------------------------------------
 
 export interface GhostCheckRequest { testerId: string, userId: string, linkOpenedAt: Instant }

@@ -25,7 +25,10 @@ t.test('nothing set: everything local, on loopback', async (t) => {
     namespace: '',
     publicUrl: 'http://localhost:8420',
     apiProcesses: 'single',
-    roles: new Set(['api', 'projector', 'reactor']),
+    roles: new Set(['api', 'projector', 'reactor', 'publisher']),
+    redisUrl: undefined,
+    lifecycleStream: 'user:lifecycle_events',
+    searchPath: '/bin',
     ghostGraceMs: 300_000,
     linkTtlMs: 86_400_000,
     accounts: undefined,
@@ -46,6 +49,11 @@ t.test('what is set is read, and an empty value is none', async (t) => {
   t.throws(() => { (config.http as { port: number }).port = 1 }, TypeError, 'frozen')
 })
 
+t.test('the namespace stands before the stream', async (t) => {
+  t.equal(readConfig({ CHANCERY_NAMESPACE: 'staging' }).lifecycleStream, 'staging:user:lifecycle_events')
+  t.equal(readConfig({ CHANCERY_NAMESPACE: 'staging', CHANCERY_LIFECYCLE_STREAM: 'x' }).lifecycleStream, 'staging:x')
+})
+
 t.test('each mistake is named', async (t) => {
   const cases: ReadonlyArray<readonly [env: Record<string, string>, message: RegExp]> = [
     [{ CHANCERY_HTPP_PORT: '1' }, /^CHANCERY_HTPP_PORT: there is no such setting; did you mean CHANCERY_HTTP_PORT\?$/],
@@ -54,6 +62,8 @@ t.test('each mistake is named', async (t) => {
     [{ CHANCERY_HTTP_PORT: '84.2' }, /^CHANCERY_HTTP_PORT must be integer/],
     [{ CHANCERY_EVENTSTORE_URL: 'http://x' }, /^CHANCERY_EVENTSTORE_URL has not the form that is expected; for example esdb:\/\//],
     [{ CHANCERY_POSTGRES_URL: 'mysql://hidden@x' }, /^CHANCERY_POSTGRES_URL has not the form/],
+    [{ CHANCERY_REDIS_URL: 'http://hidden@x' }, /^CHANCERY_REDIS_URL has not the form that is expected; for example rediss:\/\//],
+    [{ CHANCERY_LIFECYCLE_STREAM: 'with space' }, /^CHANCERY_LIFECYCLE_STREAM has not the form/],
     [{ CHANCERY_NAMESPACE: 'a.b' }, /^CHANCERY_NAMESPACE has not the form/],
     [{ CHANCERY_ROLES: 'api,printer' }, /^CHANCERY_ROLES has not the form/],
     [{ CHANCERY_API_PROCESSES: 'few' }, /^CHANCERY_API_PROCESSES must be one of single, many/],

@@ -35,7 +35,7 @@ export interface TestService extends Surroundings {
 }
 
 export interface ServiceOptions {
-  /** Settings on top of: free port, own data folder, test stores, silent log. */
+  /** Settings on top of: free port, own data folder, test stores, silent log; without a CHANCERY_REDIS_URL also no role `publisher`. */
   env?: Env
   /** Shares stores, master key and data folder with this one. */
   beside?: Surroundings
@@ -48,6 +48,8 @@ const surroundings = async (t: Context, options: ServiceOptions): Promise<Surrou
   const dataDir = mkdtempSync(join(tmpdir(), 'chancery-test-service-'))
   t.teardown(() => { rmSync(dataDir, { recursive: true, force: true }) })
   const env: Env = { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'silent', CHANCERY_PUBLIC_URL: 'http://localhost:8420' }
+  // Who gives no Redis has none: the service would start one for each test, or fetch it first.
+  if (options.env?.['CHANCERY_REDIS_URL'] === undefined) env['CHANCERY_ROLES'] = 'api,projector,reactor'
   if (options.stores !== 'local') {
     env['CHANCERY_EVENTSTORE_URL'] = (await testEventStore(t)).url
     env['CHANCERY_POSTGRES_URL'] = (await testDatabase(t)).url
