@@ -124,6 +124,12 @@ export interface Keys {
   linkSecret (tokenId: string): string
   /** A registration challenge, derived so that it is stored nowhere; 32 bytes. */
   challenge (challengeId: string): Uint8Array
+  /** Keyed hash of a normalised user name: 64 hex digits. Its key never changes. */
+  userNameHash (normalised: string): string
+  /** `kid:base64url(HMAC-SHA-256)` over a canonical entry of the lifecycle stream (decision 28). */
+  lifecycleMac (canonical: string): string
+  /** The key behind it, for consumers that check: 32 bytes. Handing it out is a fact (`consumer.mac_key_opened`). */
+  lifecycleMacKey (): { keyId: string, key: Uint8Array }
   /** HMAC of route and canonical body (decision 4), base64url. */
   fingerprint (route: string, canonicalBody: string): string
 }
@@ -136,6 +142,12 @@ export interface Vault {
   seal (text: string, place: { subject: string, stream: string, eventId: string, field: string }): Promise<Sealed>
   /** Opens an envelope that must belong to `subject`. Throws Refusal `key_missing`. */
   open (sealed: Personal, subject: string): Promise<Opened>
+}
+
+/** Erasure, kept apart from the vault's daily use: only the erasure's reactor and the start have it. */
+export interface KeyDestroyer {
+  /** Destroys a subject's key for good and marks it so; again, or for a subject without a key: only the mark. */
+  destroy (subject: string): Promise<void>
 }
 
 // --- the database of the read models (infra/postgres) ------------------------------------------------------------

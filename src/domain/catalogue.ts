@@ -1,8 +1,11 @@
 // Every event type that Chancery appends, by stream category: the one list, with schemas, versions and upcasters.
+import { accountEvents } from './account/events.ts'
+import { consumerEvents, receiptEvents } from './consumer/events.ts'
 import type { EventDefinition, EventsOf, Positioned, Recorded } from './event.ts'
+import { lifecycleEvents } from './lifecycle/events.ts'
 import { principalEvents, rosterEvents } from './principal/events.ts'
 import { refusalEvents } from './refusal/events.ts'
-import { emailEvents, passkeyEvents, testerEmailEvents } from './reservation/events.ts'
+import { emailEvents, passkeyEvents, testerEmailEvents, userNameEvents } from './reservation/events.ts'
 import { testerEvents } from './tester/events.ts'
 import { userEvents } from './user/events.ts'
 
@@ -11,11 +14,15 @@ export const catalogue = {
   tester: testerEvents,
   testerEmail: testerEmailEvents,
   email: emailEvents,
-  user: userEvents,
+  user: { ...userEvents, ...accountEvents },
+  userName: userNameEvents,
   passkey: passkeyEvents,
   principal: principalEvents,
   roster: rosterEvents,
-  refusal: refusalEvents
+  refusal: refusalEvents,
+  consumer: consumerEvents,
+  receipt: receiptEvents,
+  lifecycle: lifecycleEvents
 } as const satisfies Record<string, Record<string, EventDefinition>>
 
 export type Category = keyof typeof catalogue

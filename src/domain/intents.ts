@@ -44,8 +44,27 @@ const intents: { readonly [T in EventType]?: Intent<T> } = {
   'email.claimed': {
     id: ({ userId }) => userId,
     outcomes: {
-      'user.created': ({ userId }) => userId, 'user.imported': ({ userId }) => userId, 'email.released': ({ userId }) => userId
+      'user.created': ({ userId }) => userId,
+      'user.imported': ({ userId }) => userId,
+      'user.registered': ({ userId }) => userId,
+      'email.released': ({ userId }) => userId
     }
+  },
+  'user_name.claimed': {
+    id: ({ claimId }) => claimId,
+    outcomes: { 'user.profile_updated': ({ claimId }) => claimId, 'user.user_name_claim_voided': ({ claimId }) => claimId }
+  },
+  'user.erasure_started': {
+    id: ({ erasureId }) => erasureId,
+    outcomes: { 'account.purged': ({ erasureId }) => erasureId }
+  },
+  'tester.erasure_started': {
+    id: ({ erasureId }) => erasureId,
+    outcomes: { 'tester.purged': ({ erasureId }) => erasureId }
+  },
+  'lifecycle.epoch_begun': {
+    id: ({ epochId }) => epochId,
+    outcomes: { 'lifecycle.epoch_completed': ({ epochId }) => epochId }
   },
   // Decided in the roster, carried out in the principal's stream.
   'superadmin.token_withdrawn': {

@@ -85,7 +85,12 @@ export const testers = defineProjector({
     'console.beta.ghost_reset.initiated': (rows, event) => patch(rows, event, () => ({ open_reset_id: event.data.resetId })),
     'console.beta.ghost_reset.refused': (rows, event) => patch(rows, event, () => ({ open_reset_id: null })),
     'console.beta.ghost_reset.completed': (rows, event) => patch(rows, event, (row) =>
-      ({ open_reset_id: null, completed_resets: row.completed_resets + 1 }))
+      ({ open_reset_id: null, completed_resets: row.completed_resets + 1 })),
+    'tester.deleted': (rows, event) => patch(rows, event, () => ({})),
+    'tester.legal_hold_placed': (rows, event) => patch(rows, event, () => ({})),
+    'tester.legal_hold_lifted': (rows, event) => patch(rows, event, () => ({})),
+    'tester.erasure_started': (rows, event) => patch(rows, event, () => ({})),
+    'tester.purged': (rows, event) => patch(rows, event, () => ({}))
   }
 })
 

@@ -45,6 +45,11 @@ export const tokens = defineProjector({
     'mail.failed': ignored,
     'console.beta.ghost_reset.initiated': ignored,
     'console.beta.ghost_reset.refused': ignored,
-    'console.beta.ghost_reset.completed': ignored
+    'console.beta.ghost_reset.completed': ignored,
+    'tester.deleted': ignored,
+    'tester.legal_hold_placed': ignored,
+    'tester.legal_hold_lifted': ignored,
+    'tester.erasure_started': ignored,
+    'tester.purged': ignored
   }
 })

@@ -2,7 +2,7 @@
 import type { LogEvent } from '../domain/catalogue.ts'
 import type { Instant } from '../domain/event.ts'
 import { table, type RowOf } from './columns.ts'
-import { defineProjector, type RowsByTable } from './define.ts'
+import { defineProjector, ignored, type RowsByTable } from './define.ts'
 
 const tables = {
   users: table({
@@ -89,6 +89,23 @@ export const users = defineProjector({
     'account.ghost_reset': (rows, { data }) => {
       rows.users.remove({ user_id: data.userId })
       rows.ceremonies.remove({ user_id: data.userId })
-    }
+    },
+    'user.registered': ignored,
+    'user.profile_updated': ignored,
+    'user.user_name_claim_voided': ignored,
+    'user.settings_updated': ignored,
+    'user.sanction_applied': ignored,
+    'user.sanction_removed': ignored,
+    'user.limit_set': ignored,
+    'user.limit_removed': ignored,
+    'user.tariff_set': ignored,
+    'user.lifecycle.permanent_blocked': ignored,
+    'user.lifecycle.deleted': ignored,
+    'user.deleted': ignored,
+    'user.record_opened': ignored,
+    'user.legal_hold_placed': ignored,
+    'user.legal_hold_lifted': ignored,
+    'user.erasure_started': ignored,
+    'account.purged': ignored
   }
 })

@@ -5,6 +5,11 @@ export const permissions = [
   // Names and addresses in clear in what one may read anyway; without it they are null (ADR 0055).
   'persons.read',
   'accounts.ghost_check', 'accounts.ghost_delete',
+  'accounts.resolve', 'accounts.self', 'accounts.read', 'accounts.write', 'accounts.delete',
+  // Opening the record of a deleted account: needs a reason, and is itself a fact.
+  'accounts.open_deleted',
+  'holds.write',
+  'lobby.read', 'lobby.write',
   'audit.read',
   'principals.read', 'principals.write',
   'operations.read', 'operations.write',
@@ -17,6 +22,12 @@ export const roles = {
   'console-users-write': ['testers.read', 'testers.write', 'ghosts.reset', 'persons.read'],
   'console-users-read': ['testers.read', 'persons.read'],
   'accounts-service': ['accounts.ghost_check', 'accounts.ghost_delete'],
+  'auth-service': ['accounts.resolve'],
+  'gateway-service': ['accounts.self'],
+  admin: ['accounts.read', 'accounts.write', 'accounts.open_deleted', 'holds.write', 'persons.read'],
+  support: ['accounts.read', 'accounts.open_deleted', 'persons.read'],
+  'lobby-service': ['lobby.read', 'lobby.write'],
+  'admin-service': ['accounts.delete'],
   auditor: ['audit.read', 'testers.read', 'principals.read', 'operations.read'],
   operator: ['operations.read', 'operations.write', 'metrics.read']
 } as const satisfies Record<string, readonly Permission[]>

@@ -1,4 +1,4 @@
-// Facts of values that exist once: a tester's address, an account's address, a passkey's credential id.
+// Facts of values that exist once: a tester's address, an account's address and user name, a passkey's credential id.
 import { Type } from '@sinclair/typebox'
 import { defineEvent } from '../event.ts'
 import { Count, InstantField, Uuid, Word, closed } from '../fields.ts'
@@ -24,5 +24,15 @@ export const emailEvents = {
 export const passkeyEvents = {
   'passkey.reserved': defineEvent(1, 'The credential id was reserved for an account, before its registration.', Type.Object({
     userId: Uuid(), reservedAt: InstantField()
+  }, closed))
+}
+
+/** `userName-{hash}`: claimed before the profile takes it, released when the profile takes another. */
+export const userNameEvents = {
+  'user_name.claimed': defineEvent(1, 'The accounts side claimed the user name for an account.', Type.Object({
+    userId: Uuid(), claimId: Uuid(), ruleVersion: Count(1000), claimedAt: InstantField()
+  }, closed)),
+  'user_name.released': defineEvent(1, 'The user name is free again.', Type.Object({
+    userId: Uuid(), claimId: Uuid(), releasedAt: InstantField(), cause: Word()
   }, closed))
 }

@@ -51,5 +51,20 @@ export const testerEvents = {
     mailId: Uuid(),
     /** What the account was when it was deleted, where that is known: the verdict that counts is the deletion's. */
     state: Type.Optional(Type.Union([Type.Literal('ghost_no_users_row'), Type.Literal('ghost_empty_shell')]))
+  }, closed)),
+  'tester.deleted': defineEvent(1, 'The tester left the beta; the record stays until it is purged.', Type.Object({
+    testerId: Uuid(), deletedAt: InstantField(), purgeAfter: InstantField()
+  }, closed)),
+  'tester.legal_hold_placed': defineEvent(1, 'A legal hold keeps the record from being erased.', Type.Object({
+    testerId: Uuid(), holdId: Uuid(), matter: Type.String({ pattern: '^[A-Za-z0-9#/_.:-]+$', maxLength: 64 }), placedAt: InstantField(), until: Type.Optional(InstantField())
+  }, closed)),
+  'tester.legal_hold_lifted': defineEvent(1, 'A legal hold was lifted.', Type.Object({
+    testerId: Uuid(), holdId: Uuid(), liftedAt: InstantField()
+  }, closed)),
+  'tester.erasure_started': defineEvent(1, 'The keys of the tester and of the accounts that a reset ended are about to be destroyed: the intent.', Type.Object({
+    testerId: Uuid(), erasureId: Uuid(), startedAt: InstantField(), userIds: Type.Array(Uuid(), { maxItems: 1000 })
+  }, closed)),
+  'tester.purged': defineEvent(1, 'The keys are destroyed: nobody can read the person any more.', Type.Object({
+    testerId: Uuid(), erasureId: Uuid(), purgedAt: InstantField()
   }, closed))
 }

@@ -135,6 +135,11 @@ const evolve = (tester: Tester, event: RecordedOf<'tester'>): Tester => {
         ...(state !== undefined && { verdict: { ...reset.verdict, state, rule: rules[state] } })
       }))
     }
+    case 'tester.deleted':
+    case 'tester.legal_hold_placed':
+    case 'tester.legal_hold_lifted':
+    case 'tester.erasure_started':
+    case 'tester.purged': return tester
     default: return unchanged(tester, event)
   }
 }

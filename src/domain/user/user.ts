@@ -1,4 +1,5 @@
 // The account of one person as its stream tells it: enrolment ceremony, passkeys, and the ghost reset that ends it.
+import { evolveAccount, isAccountEvent, newAccount, type Account } from '../account/account.ts'
 import type { RecordedOf } from '../catalogue.ts'
 import type { Instant } from '../event.ts'
 import { later, type Mark } from '../mark.ts'
@@ -46,10 +47,12 @@ export type User =
   | Enrolling & {
     status: 'present'
     userId: string
-    testerId: string
+    /** Whose enrolment made it; absent if ensure-by-email did. */
+    testerId?: string
     email: Personal
     addressHash: string
     created: Mark
+    account: Account
   }
   | { status: 'reset', userId: string, testerId: string, resetId: string, resetAt: Instant, state: ResetState, addressHash?: string }
 
@@ -64,6 +67,12 @@ export const credentialCount = ({ passkeys, placeholders }: Credentials): number
 
 const evolve = (user: User, event: RecordedOf<'user'>): User => {
   if (user.status === 'reset') return user
+  if (event.type === 'user.registered') return registered(user, event)
+  if (isAccountEvent(event)) {
+    return user.status === 'present'
+      ? { ...user, shell: false, account: evolveAccount(user.account, event) }
+      : { ...user, shell: false }
+  }
   switch (event.type) {
     case 'user.created':
     case 'user.imported': return created(user, event)
@@ -90,7 +99,7 @@ const evolve = (user: User, event: RecordedOf<'user'>): User => {
       const { userId, testerId, resetId, resetAt, state, addressHash } = event.data
       return { status: 'reset', userId, testerId, resetId, resetAt, state, ...(addressHash !== undefined && { addressHash }) }
     }
-    // Whatever is not named above is no enrolment fact: from then on the account is never a shell.
+    // Whatever is no enrolment fact, known here or not: from then on the account is never a shell (decision 19).
     default: return moreThanShell(user, event)
   }
 }
@@ -106,7 +115,7 @@ const created = (
   const credentials = placeholders === 0 ? user.credentials : { ...user.credentials, placeholders, evidence: mark }
   const { ceremony, shell } = user
   return {
-    status: 'present', userId, testerId, email, addressHash, created: mark, shell, credentials,
+    status: 'present', userId, testerId, email, addressHash, created: mark, shell, credentials, account: newAccount,
     ceremony: { ...ceremony, last: later(ceremony.last, mark) }
   }
 }
@@ -114,7 +123,16 @@ const created = (
 const moved = (user: Exclude<User, { status: 'reset' }>, ceremony: Ceremony, mark: Mark): User =>
   ({ ...user, ceremony: { ...ceremony, last: later(user.ceremony.last, mark) } })
 
-/** The parameter's type is the proof that every enrolment fact was named. */
+const registered = (user: Exclude<User, { status: 'reset' }>, event: RecordedOf<'user'> & { type: 'user.registered' }): User => {
+  const { userId, email, addressHash, registeredAt } = event.data
+  const { ceremony, credentials } = user
+  return {
+    status: 'present', userId, email, addressHash, created: markOf(event, registeredAt), ceremony, credentials,
+    shell: false, account: evolveAccount(newAccount, event)
+  }
+}
+
+/** The parameter's type is the proof that every fact was named. */
 const moreThanShell = (user: Exclude<User, { status: 'reset' }>, _: never): User => ({ ...user, shell: false })
 
 const markOf = (event: { type: string, revision: bigint }, at: Instant): Mark => ({ type: event.type, revision: event.revision, at })

@@ -23,7 +23,10 @@ const candidates: ReadonlyArray<(path: string) => string> = [
   uuid,
   (path) => `2026-01-02T03:04:0${Number.parseInt(digest(path).slice(0, 2), 16) % 10}.678Z`,
   digest,
-  (path) => Buffer.from(digest(path), 'hex').toString('base64url')
+  (path) => Buffer.from(digest(path), 'hex').toString('base64url'),
+  () => 'en-GB',
+  () => 'platform',
+  (path) => digest(path).slice(0, 32)
 ]
 
 /** How many samples show every member of every union, and every optional field present and absent. */

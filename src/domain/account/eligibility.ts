@@ -1,0 +1,44 @@
+// What an account may do at a moment: the one pure rule behind the lobby's answer and every command it concerns (seed 003).
+import type { Account, Cause, Sanction } from './account.ts'
+import { limitCatalogue, limitCodes, markers, sanctionCatalogue, type LimitCode, type Marker } from './catalogues.ts'
+
+/** `allowed`, or the sanction that stands against it; of several, the first that was applied. */
+export type Verdict = { allowed: true } | { allowed: false, because: Sanction }
+
+export interface EffectiveLimit { value: number, cause?: Cause }
+
+export interface Eligibility {
+  markers: Record<Marker, Verdict>
+  limits: Record<LimitCode, EffectiveLimit>
+}
+
+/** True from its start (inclusive) to its expiry (exclusive). */
+export const isActive = ({ startsAt, expiresAt }: Pick<Sanction, 'startsAt' | 'expiresAt'>, at: Date): boolean =>
+  Date.parse(startsAt) <= at.getTime() && (expiresAt === undefined || at.getTime() < Date.parse(expiresAt))
+
+/** The sanctions that count at a moment, in the order in which they were applied. */
+export const activeSanctions = ({ sanctions }: Pick<Account, 'sanctions'>, at: Date): Sanction[] =>
+  sanctions.filter((sanction) => isActive(sanction, at))
+
+/** The permanent block, if there is one. */
+export const permanentBlockOf = (account: Pick<Account, 'sanctions'>, at: Date): Sanction | undefined =>
+  activeSanctions(account, at).find(({ code }) => code === 'permanent_block')
+
+/**
+ * What the account may do at `at`, on the platform or, with `scope` `game:{id}`, in that game.
+ */
+export const eligibilityOf = (account: Pick<Account, 'sanctions' | 'limits'>, at: Date, scope = 'platform'): Eligibility => {
+  const counting = activeSanctions(account, at).filter((sanction) => sanction.scope === 'platform' || sanction.scope === scope)
+  const verdictOn = (marker: Marker): Verdict => {
+    const because = counting.find(({ code }) => (sanctionCatalogue[code].takes as readonly Marker[]).includes(marker))
+    return because === undefined ? { allowed: true } : { allowed: false, because }
+  }
+  const limitOf = (code: LimitCode): EffectiveLimit => {
+    const limit = account.limits[code]
+    return limit === undefined ? { value: limitCatalogue[code].default } : { value: limit.value, cause: limit.cause }
+  }
+  return {
+    markers: Object.fromEntries(markers.map((marker) => [marker, verdictOn(marker)])) as Record<Marker, Verdict>,
+    limits: Object.fromEntries(limitCodes.map((code) => [code, limitOf(code)])) as Record<LimitCode, EffectiveLimit>
+  }
+}
