@@ -13,8 +13,8 @@ export interface Config {
   redisUrl: string | undefined
   /** Key of the lifecycle stream, its namespace in front. */
   lifecycleStream: string
-  /** Folders in which a program is looked for, separated by colons. */
-  searchPath: string
+  /** What the machine's own tools are given: PATH, and the way through a proxy if there is one. */
+  toolEnvironment: Readonly<Record<string, string>>
   http: { host: string, port: number, tls: { certFile: string, keyFile: string } | undefined, trustedProxies: readonly string[] }
   /** Absolute. */
   dataDir: string
@@ -49,8 +49,12 @@ export const readConfig = (env?: Env): Config => {
   if (settings === undefined) throw asError(problems)
   const rules = [...problems, ...together(settings)]
   if (rules.length > 0) throw asError(rules)
-  return freeze(toConfig(settings, (env ?? environment())['PATH'] ?? ''))
+  return freeze(toConfig(settings, forTools(env ?? environment())))
 }
+
+const toolNames = ['PATH', 'http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
+const forTools = (env: Env): Record<string, string> =>
+  Object.fromEntries(toolNames.flatMap((name) => env[name] === undefined ? [] : [[name, env[name]]]))
 
 const asError = (problems: readonly Problem[]): StartError =>
   new StartError(problems.length === 1 ? 'One setting is wrong:' : `${problems.length} settings are wrong:`,
@@ -130,12 +134,12 @@ const isNetwork = (text: string): boolean => {
 /** True for what only this machine can reach. */
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
-const toConfig = (settings: Settings, searchPath: string): Config => ({
+const toConfig = (settings: Settings, toolEnvironment: Config['toolEnvironment']): Config => ({
   eventStoreUrl: settings.CHANCERY_EVENTSTORE_URL,
   postgresUrl: settings.CHANCERY_POSTGRES_URL,
   redisUrl: settings.CHANCERY_REDIS_URL,
   lifecycleStream: settings.CHANCERY_NAMESPACE === undefined ? settings.CHANCERY_LIFECYCLE_STREAM : `${settings.CHANCERY_NAMESPACE}:${settings.CHANCERY_LIFECYCLE_STREAM}`,
-  searchPath,
+  toolEnvironment,
   http: {
     host: settings.CHANCERY_HTTP_HOST,
     port: settings.CHANCERY_HTTP_PORT,
@@ -165,6 +169,7 @@ const toConfig = (settings: Settings, searchPath: string): Config => ({
 const freeze = (config: Config): Config => {
   Object.freeze(config.http.trustedProxies)
   Object.freeze(config.http)
+  Object.freeze(config.toolEnvironment)
   return Object.freeze(config)
 }
 

@@ -17,7 +17,9 @@ const mistakes = (env: Record<string, string>): readonly string[] => {
 }
 
 t.test('nothing set: everything local, on loopback', async (t) => {
-  t.match(readConfig({ PATH: '/bin', HOME: '/root' }), {
+  const config = readConfig({ PATH: '/bin', HOME: '/root' })
+  t.notOk('HOME' in config.toolEnvironment)
+  t.match(config, {
     eventStoreUrl: undefined,
     postgresUrl: undefined,
     http: { host: '127.0.0.1', port: 8420, tls: undefined, trustedProxies: [] },
@@ -28,7 +30,7 @@ t.test('nothing set: everything local, on loopback', async (t) => {
     roles: new Set(['api', 'projector', 'reactor', 'publisher']),
     redisUrl: undefined,
     lifecycleStream: 'user:lifecycle_events',
-    searchPath: '/bin',
+    toolEnvironment: { PATH: '/bin' },
     ghostGraceMs: 300_000,
     linkTtlMs: 86_400_000,
     accounts: undefined,

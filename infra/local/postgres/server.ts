@@ -1,12 +1,12 @@
 // Runs one `postgres` process on loopback until it is told to stop.
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../../../src/start-error.ts'
 import type { Child } from '../children/child.ts'
 import { own } from '../children/environment.ts'
+import { freePort } from '../children/free-port.ts'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
 import type { Cluster } from './cluster.ts'
@@ -73,13 +73,5 @@ const pidFile = (folder: string): string[] => {
     return []
   }
 }
-
-const freePort = () => new Promise<number>((resolve, reject) => {
-  const probe = createServer().once('error', reject)
-  probe.listen(0, '127.0.0.1', () => {
-    const address = probe.address()
-    probe.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : 0) })
-  })
-})
 
 const lastLines = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-3).join(' / ')
