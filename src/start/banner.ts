@@ -12,7 +12,7 @@ export const banner = (config: Config, { url, firstToken }: Pick<Service, 'url' 
   const where = (own: string | undefined) => own === undefined ? `local, in ${folder}/` : 'as configured'
   return [
     `Chancery is ready at ${url}  (its API: ${url}/docs)`,
-    `  event store ${where(config.eventStoreUrl)}; Postgres ${where(config.postgresUrl)}; logs in ${folder}/log/`,
+    `  event store ${where(config.eventStoreUrl)}; Postgres ${where(config.postgresUrl)}${config.roles.has('publisher') ? `; Redis ${where(config.redisUrl)}` : ''}; logs in ${folder}/log/`,
     ...(firstToken === undefined
       ? []
       : ['', `The superadmin's token, shown this once; it is also in ${tokenFile}:`, `  ${firstToken}`,

@@ -22,7 +22,7 @@ import { healthRoutes } from '../http/routes/health.ts'
 import { operationRoutes } from '../http/routes/operations.ts'
 import { principalRoutes } from '../http/routes/principals.ts'
 import { testerRoutes } from '../http/routes/testers.ts'
-import type { Clock, EventStore, Ids, Keys, MailWatch, Vault } from '../ports.ts'
+import type { Clock, EventStore, Ids, Keys, MailWatch, RedisSource, Vault } from '../ports.ts'
 import type { Projections } from '../projections/engine.ts'
 
 export interface Parts {
@@ -36,15 +36,18 @@ export interface Parts {
   metrics: Metrics
   postgres: Postgres
   projections: Projections
+  /** Absent where this process does not publish. */
+  redis: RedisSource | undefined
   vault: Vault
 }
 
 /** Every route of this process: health always, the rest where it has the role `api`. */
 export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
-  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, vault } = parts
+  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, redis, vault } = parts
   const { positions, operations } = projections
   const health = healthRoutes({
-    stores: { event_store: () => events.ping(), postgres: () => pool.query('select 1') }, projections: () => operations.list(), metrics
+    stores: { event_store: () => events.ping(), postgres: () => pool.query('select 1') }, projections: () => operations.list(), metrics,
+    ...redis !== undefined && { publisher: () => ({ status: redis.state(), remarks: redis.remarks() }) }
   })
   if (!config.roles.has('api')) return [health]
 

@@ -29,6 +29,7 @@ import { mailReactor } from '../reactors/mail/mail.ts'
 import { mailRules } from '../reactors/mail/next-step.ts'
 import { createMailWatch } from '../reactors/mail/watch.ts'
 import { startAtOpenIntents } from '../reactors/start.ts'
+import { openRedisSource } from './redis.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
 import { routesOf } from './routes.ts'
 
@@ -100,6 +101,10 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     releasers.add('the mail reactor', () => reactor.stop())
   }
 
+  // Behind the start: a Redis may have to be fetched first, and no command needs it.
+  const redis = roles.has('publisher') ? openRedisSource({ config, logger, tell }) : undefined
+  if (redis !== undefined) releasers.add('Redis', () => redis.close())
+
   // The door.
   const { tls, trustedProxies } = config.http
   const app = await buildApp({
@@ -113,7 +118,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     metrics,
     trustedProxies,
     ...tls !== undefined && { tls: { cert: readPem(tls.certFile, 'CHANCERY_TLS_CERT'), key: readPem(tls.keyFile, 'CHANCERY_TLS_KEY') } },
-    routes: routesOf({ config, aggregates, clock, events, ids, keys, mail, metrics, postgres, projections, vault })
+    routes: routesOf({ config, aggregates, clock, events, ids, keys, mail, metrics, postgres, projections, redis, vault })
   })
   releasers.add('the HTTP server', () => app.close())
   const url = await listenOn(app, config.http)

@@ -1,11 +1,11 @@
 // A local Redis under the data folder, for a machine that has no server to name.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Child } from '../children/child.ts'
 import { fetchProgram, type FetchOptions } from './fetch.ts'
 import { findProgram, findUnpacked, type RedisProgram } from './program.ts'
-import { startRedisServer } from './server.ts'
+import { isTaken, startRedisServer } from './server.ts'
 
 export interface LocalRedis extends Child {
   /** Its address, password included. */
@@ -19,20 +19,27 @@ export const provideProgram = async (options: FetchOptions): Promise<RedisProgra
   await fetchProgram(options)
 
 /**
- * Starts the server on the data below `home` and waits until it answers. Throws StartError.
- * @param options.port 0 for a free one
+ * Starts the server on the data below `home` and waits until it answers. The file `url` there holds its address, for
+ * consumers on this machine: it keeps its password, and its port as long as nobody else has taken that.
+ * Throws StartError.
+ * @param options.port 0 for the last one, else a free one
  */
-export const openLocalRedis = async ({ home, ...options }: { home: string, program: RedisProgram, logFile: string, port: number }): Promise<LocalRedis> => {
+export const openLocalRedis = async ({ home, port, ...options }: { home: string, program: RedisProgram, logFile: string, port: number }): Promise<LocalRedis> => {
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  const password = passwordIn(join(home, 'password'))
-  const server = await startRedisServer({ ...options, folder: join(home, 'store'), password })
-  return { ...server, url: `redis://:${password}@127.0.0.1:${server.port}` }
+  const file = join(home, 'url')
+  const last = addressIn(file)
+  const password = last?.password ?? randomBytes(24).toString('base64url')
+  const start = (port: number) => startRedisServer({ ...options, folder: join(home, 'store'), password, port })
+  const server = port === 0 && last !== undefined
+    ? await start(last.port).catch((error: unknown) => isTaken(error) ? start(0) : Promise.reject(error as Error))
+    : await start(port)
+  const url = `redis://:${password}@127.0.0.1:${server.port}`
+  writeFileSync(`${file}.new`, `${url}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+  return { ...server, url }
 }
 
-const passwordIn = (file: string): string => {
-  const kept = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  if (kept !== '') return kept
-  const made = randomBytes(24).toString('base64url')
-  writeFileSync(file, made, { mode: 0o600 })
-  return made
+const addressIn = (file: string): { password: string, port: number } | undefined => {
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  return URL.canParse(text) ? { password: new URL(text).password, port: Number(new URL(text).port) } : undefined
 }

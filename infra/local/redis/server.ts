@@ -33,10 +33,13 @@ export const startRedisServer = async (options: RedisServerOptions): Promise<Chi
     try {
       return await start({ ...options, port })
     } catch (error) {
-      if (left === 1 || !(error instanceof StartError) || !error.message.includes('Address already in use')) throw error
+      if (left === 1 || !isTaken(error)) throw error
     }
   }
 }
+
+/** True if the port belongs to somebody else. */
+export const isTaken = (error: unknown): boolean => error instanceof StartError && error.message.includes('Address already in use')
 
 const start = async (options: RedisServerOptions): Promise<Child> => {
   const { program, folder, logFile, port } = options

@@ -4,6 +4,7 @@ import { jsonOption, type Family, type Json } from '../verb.ts'
 /** What `/health/ready` answers; stores and projections only from the machine itself, or with a token that may see them. */
 interface Ready {
   status: 'ready' | 'not_ready'
+  publisher?: { status: 'waiting' | 'away' | 'ready', remarks: string[] }
   stores?: Record<string, { status: 'up' | 'down', took_ms: number }>
   projections?: Array<{ name: string, version: number, status: string, position: string, lag: number | 'unknown', alarm?: string }>
 }
@@ -16,12 +17,14 @@ export const statusVerb: Family = (program, bind) => {
     const { body } = await client.request<Ready>('GET', '/health/ready', { accept: [503], token: 'if_any' })
     if (options.json === true) terminal.json(body)
     else {
-      const { stores = {}, projections = [] } = body
+      const { stores = {}, projections = [], publisher } = body
       terminal.line(`Chancery is ${body.status === 'ready' ? 'ready' : 'not ready'}.`)
       if (body.stores === undefined) terminal.note('From another machine, a token with metrics.read shows the stores and projections.')
       terminal.section(['STORE', 'STATUS', 'ANSWERED IN'], Object.entries(stores).map(([name, store]) => [name, store.status, `${store.took_ms} ms`]))
       terminal.section(['PROJECTION', 'VERSION', 'STATUS', 'BEHIND', 'POSITION'], projections.map(({ name, version, status, position, lag }) =>
         [name, String(version), status, lag === 'unknown' ? 'unknown' : `${lag} ms`, position]))
+      if (publisher !== undefined) terminal.section(['PUBLISHER', 'REDIS'], [['lifecycle', publisher.status]])
+      for (const remark of publisher?.remarks ?? []) terminal.note(`publisher: ${remark}`)
       for (const { name, alarm } of projections) if (alarm !== undefined) terminal.note(`${name}: ${alarm}`)
     }
     return body.status === 'ready' ? 'done' : 'findings'

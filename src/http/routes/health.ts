@@ -11,6 +11,8 @@ export interface HealthRouteDeps {
   /** Name → resolves if the store answers. */
   stores: Readonly<Record<string, () => Promise<unknown>>>
   projections: () => Promise<readonly ProjectionStatus[]>
+  /** What the lifecycle stream is published to; absent where this process does not publish. It is no condition of being ready: commands go on without it. */
+  publisher?: () => { status: 'waiting' | 'away' | 'ready', remarks: readonly string[] }
   metrics: Metrics
 }
 
@@ -25,6 +27,10 @@ const Ready = Type.Object({
   stores: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Object({
     status: Type.Union([Type.Literal('up'), Type.Literal('down')]), took_ms: Type.Integer()
   }), { maxProperties: 10 })),
+  publisher: Type.Optional(Type.Object({
+    status: Type.Union([Type.Literal('waiting'), Type.Literal('away'), Type.Literal('ready')], { description: 'waiting: there is no Redis yet; away: it does not answer' }),
+    remarks: Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 20 })
+  }, { additionalProperties: false, description: 'Not a condition of being ready: what is to be published waits in the log' })),
   projections: Type.Optional(Type.Array(Type.Object({
     name: Type.String({ maxLength: 64 }),
     version: Type.Integer(),
@@ -36,7 +42,7 @@ const Ready = Type.Object({
   }), { maxItems: 100 }))
 }, { additionalProperties: false })
 
-export const healthRoutes = ({ stores, projections, metrics }: HealthRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
+export const healthRoutes = ({ stores, projections, publisher, metrics }: HealthRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
   const { access } = app.door
 
   app.get('/health/live', {
@@ -53,7 +59,7 @@ export const healthRoutes = ({ stores, projections, metrics }: HealthRouteDeps):
     const full = await maySeeAll(request)
     return reply.code(ready ? 200 : 503).send({
       status: ready ? 'ready' as const : 'not_ready' as const,
-      ...full && { stores: checked, projections: (models ?? []).map(projectionItem) }
+      ...full && { stores: checked, projections: (models ?? []).map(projectionItem), ...publisher !== undefined && { publisher: publisherItem(publisher()) } }
     })
   })
 
@@ -89,6 +95,9 @@ const check = async (ask: () => Promise<unknown>): Promise<Check> => {
   clearTimeout(timer)
   return { status: up ? 'up' : 'down', took_ms: Math.round(performance.now() - began) }
 }
+
+const publisherItem = ({ status, remarks }: ReturnType<NonNullable<HealthRouteDeps['publisher']>>) =>
+  ({ status, remarks: remarks.map((remark) => remark.slice(0, 1000)) })
 
 const projectionItem = ({ name, version, state, here, position, lagMs, alarm }: ProjectionStatus) => ({
   name, version, status: state, here, position: String(position), lag: lagMs === undefined ? 'unknown' as const : Math.round(lagMs),
