@@ -7,6 +7,13 @@ export const Id = () => Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0
 /** ISO 8601 in UTC; `Date.parse` takes it, and the handler checks that it is a real moment. */
 export const Time = () => Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z$', maxLength: 24, description: 'ISO 8601, UTC' })
 export const DecimalString = () => Type.String({ pattern: '^(0|[1-9]\\d{0,18})$', maxLength: 19 })
+/** A moment of the past; read it with `asOfIn` of src/http/as-of.ts. */
+export const AsOfParameter = () => Type.String({
+  pattern: '^((0|[1-9]\\d{0,18})|\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z)$', maxLength: 24,
+  description: 'What was known then: a position, or a time of append (ISO 8601, UTC)'
+})
+/** What an answer says of the moment it holds for. */
+export const AsOfPlace = () => Type.Object({ position: DecimalString(), at: Time() }, closed)
 export const Cursor = () => Type.String({ pattern: '^[A-Za-z0-9_.~-]+$', maxLength: 256, description: 'next_cursor of the page before' })
 /** A page's size as a query holds it; read it with `limitOf`. */
 export const Limit = () => Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$', maxLength: 4, description: 'Items a page, 1 to 1000; default 100' })
