@@ -31,6 +31,9 @@ export const settingsSchema = Type.Object({
   CHANCERY_LIFECYCLE_STREAM: word({
     description: 'Key of the Redis stream of lifecycle events; CHANCERY_NAMESPACE and a colon go in front.', default: 'user:lifecycle_events', pattern: '^[!-~]{1,200}$'
   }),
+  CHANCERY_LIFECYCLE_RETENTION_DAYS: Type.Number({
+    exclusiveMinimum: 0, maximum: 3650, default: 30, description: 'How long the lifecycle stream reaches back, in days; longer while a registered consumer has not acknowledged.'
+  }),
   CHANCERY_HTTP_HOST: word({ description: 'Address to listen on. One that is not loopback needs TLS or CHANCERY_TRUSTED_PROXIES.', default: '127.0.0.1' }),
   CHANCERY_HTTP_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8420, description: 'Port to listen on; 0 takes a free one.' }),
   CHANCERY_DATA_DIR: word({ description: 'Folder of the local stores, keys, logs and the outbox.', default: './data' }),

@@ -13,6 +13,7 @@ export interface Config {
   redisUrl: string | undefined
   /** Key of the lifecycle stream, its namespace in front. */
   lifecycleStream: string
+  lifecycleRetentionMs: number
   /** What the machine's own tools are given: PATH, and the way through a proxy if there is one. */
   toolEnvironment: Readonly<Record<string, string>>
   http: { host: string, port: number, tls: { certFile: string, keyFile: string } | undefined, trustedProxies: readonly string[] }
@@ -139,6 +140,7 @@ const toConfig = (settings: Settings, toolEnvironment: Config['toolEnvironment']
   postgresUrl: settings.CHANCERY_POSTGRES_URL,
   redisUrl: settings.CHANCERY_REDIS_URL,
   lifecycleStream: settings.CHANCERY_NAMESPACE === undefined ? settings.CHANCERY_LIFECYCLE_STREAM : `${settings.CHANCERY_NAMESPACE}:${settings.CHANCERY_LIFECYCLE_STREAM}`,
+  lifecycleRetentionMs: settings.CHANCERY_LIFECYCLE_RETENTION_DAYS * 86_400_000,
   toolEnvironment,
   http: {
     host: settings.CHANCERY_HTTP_HOST,

@@ -39,6 +39,7 @@ export const codes = {
   outcome_unknown: { status: 503, title: 'It is unknown whether the fact was appended' },
   projection_behind: { status: 503, title: 'The read model is not there yet' },
   read_models_unavailable: { status: 503, title: 'The read models cannot be reached' },
+  redis_unavailable: { status: 503, title: 'Redis cannot be reached' },
   accounts_unavailable: { status: 503, title: 'The accounts side cannot be reached' },
   overloaded: { status: 503, title: 'The service is overloaded' }
 } as const
