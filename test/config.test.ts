@@ -30,6 +30,7 @@ t.test('nothing set: everything local, on loopback', async (t) => {
     roles: new Set(['api', 'projector', 'reactor', 'publisher']),
     redisUrl: undefined,
     lifecycleStream: 'user:lifecycle_events',
+    lifecycleRetentionMs: 2_592_000_000,
     toolEnvironment: { PATH: '/bin' },
     ghostGraceMs: 300_000,
     linkTtlMs: 86_400_000,
