@@ -69,6 +69,9 @@ export const settingsSchema = Type.Object({
   CHANCERY_GHOST_GRACE_MS: Type.Integer({
     minimum: 0, maximum: 86_400_000, default: 300_000, description: 'How long after the last sign of an enrolment the account is left alone, in milliseconds.'
   }),
+  CHANCERY_PURGE_AFTER_DAYS: Type.Number({
+    minimum: 0, maximum: 3650, default: 30, description: 'How long the record of a deleted account or tester is kept before it is erased, in days; parts of a day are allowed.'
+  }),
   CHANCERY_LINK_TTL_HOURS: Type.Number({ exclusiveMinimum: 0, maximum: 720, default: 24, description: 'How long a walkthrough link is good, in hours.' }),
   CHANCERY_ACCOUNTS_URL: Type.Optional(word({
     description: 'The accounts side, if another service runs it on the same event store, namespace, Postgres and master key; without it, this process does.', pattern: '^https?://', examples: ['https://accounts.internal']

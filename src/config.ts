@@ -32,6 +32,8 @@ export interface Config {
   mailFrom: string
   ghostGraceMs: number
   linkTtlMs: number
+  /** From a deletion to its erasure. */
+  purgeAfterMs: number
   accounts: { url: string, token: string } | undefined
   logLevel: Settings['CHANCERY_LOG_LEVEL']
   failpoint: string | undefined
@@ -161,6 +163,7 @@ const toConfig = (settings: Settings, toolEnvironment: Config['toolEnvironment']
   mailFrom: settings.CHANCERY_MAIL_FROM,
   ghostGraceMs: settings.CHANCERY_GHOST_GRACE_MS,
   linkTtlMs: settings.CHANCERY_LINK_TTL_HOURS * 3_600_000,
+  purgeAfterMs: Math.round(settings.CHANCERY_PURGE_AFTER_DAYS * 86_400_000),
   accounts: settings.CHANCERY_ACCOUNTS_URL === undefined || settings.CHANCERY_ACCOUNTS_TOKEN === undefined
     ? undefined
     : { url: settings.CHANCERY_ACCOUNTS_URL.replace(/\/+$/, ''), token: settings.CHANCERY_ACCOUNTS_TOKEN },

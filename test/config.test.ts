@@ -34,6 +34,7 @@ t.test('nothing set: everything local, on loopback', async (t) => {
     toolEnvironment: { PATH: '/bin' },
     ghostGraceMs: 300_000,
     linkTtlMs: 86_400_000,
+    purgeAfterMs: 2_592_000_000,
     accounts: undefined,
     logLevel: 'info'
   })
