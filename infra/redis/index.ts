@@ -8,12 +8,15 @@ export interface RedisOptions {
   name: string
   /** Told why a connection failed or was lost, without a password; there may be one such call for each attempt. */
   onError?: (error: Error) => void
+  /** A connection on which nothing was answered for so long (ms) is given up; default 4,000. */
+  silenceMs?: number
 }
 
 /** Limits in ms. A server that holds still is told from one that is busy only by waiting. */
 const CONNECT_MS = 3_000
 const SILENCE_MS = 4_000
-const COMMAND_MS = 5_000
+/** For a command that waits while other answers still come. */
+const GRACE_MS = 1_000
 const LONGEST_WAIT_MS = 2_000
 
 /**
@@ -21,15 +24,17 @@ const LONGEST_WAIT_MS = 2_000
  * once; a command that was sent when the connection was lost rejects too and is not sent again: whether it took effect
  * is for the caller to find out. `disconnect()` closes it.
  */
-export const openRedis = ({ url, name, onError = () => {} }: RedisOptions): Redis => {
+export const openRedis = ({ url, name, onError = () => {}, silenceMs = SILENCE_MS }: RedisOptions): Redis => {
   const client = new Redis(url, {
     connectionName: name,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_MS,
-    socketTimeout: SILENCE_MS,
-    commandTimeout: COMMAND_MS,
+    // Its timer also runs where the connection is closed already, and would hold up the end of the process.
+    disconnectTimeout: 100,
+    socketTimeout: silenceMs,
+    commandTimeout: silenceMs + GRACE_MS,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_WAIT_MS) * (0.75 + Math.random() / 4),
     // The old master of a fail-over goes on as a replica: behind its name there is another one by now.
     reconnectOnError: (error) => error.message.startsWith('READONLY')

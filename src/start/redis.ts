@@ -25,7 +25,7 @@ export interface OpenRedisSource extends RedisSource {
 }
 
 /** After the first failure to bring a local one up, and at most. */
-const FIRST_WAIT_MS = 5_000
+const FIRST_WAIT_MS = 2_000
 const LONGEST_WAIT_MS = 600_000
 
 /** Returns at once: the service must not wait for a download before it takes commands. */

@@ -109,7 +109,7 @@ export const testRedis = async (t: Context, { settings = [] }: TestRedisOptions 
     pause: () => { process.kill(server.pid, 'SIGSTOP') },
     resume: () => { process.kill(server.pid, 'SIGCONT') },
     client: () => {
-      const client = new Redis(url, { maxRetriesPerRequest: 1, retryStrategy: () => 20 })
+      const client = new Redis(url, { disconnectTimeout: 100, maxRetriesPerRequest: 1, retryStrategy: () => 20 })
       client.on('error', () => {})
       clients.push(client)
       return client
