@@ -4,7 +4,7 @@ import { refuse } from '../codes.ts'
 import type { Instant } from '../event.ts'
 import type { ResetState } from '../user/user.ts'
 import { isReusable, replaceLinks, type Minting } from './links.ts'
-import { currentToken, openReset, type GhostReset, type PresentTester, type Tester, type Verdict, type WalkthroughToken } from './tester.ts'
+import { currentToken, liveTester, openReset, type GhostReset, type PresentTester, type Tester, type Verdict, type WalkthroughToken } from './tester.ts'
 
 /**
  * The reset that a call joins before any verdict is taken (decision 23): the open one, or one completed so short a
@@ -19,8 +19,9 @@ export const resetToJoin = (tester: PresentTester, at: Date): GhostReset | undef
 }
 
 /** The used link that a reset is about. Refuses with `subject_not_found`, `link_not_used`. */
-export const usedLink = (tester: Tester): WalkthroughToken & { status: 'consumed' } => {
-  if (tester.status === 'absent') return refuse('subject_not_found', 'There is no such tester.')
+export const usedLink = (state: Tester): WalkthroughToken & { status: 'consumed' } => {
+  const tester = liveTester(state)
+  if (tester === undefined) return refuse('subject_not_found', 'There is no such tester.')
   const token = currentToken(tester)
   if (token?.status !== 'consumed') {
     return refuse('link_not_used', "The tester's link was never used, so there is no ghost. Resend the link instead.", { next: 'resend' })

@@ -3,7 +3,7 @@ import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import type { Instant } from '../event.ts'
 import type { Clear } from '../personal.ts'
-import { currentToken, type PresentTester, type Tester, type WalkthroughToken } from './tester.ts'
+import { currentToken, liveTester, type PresentTester, type Tester, type WalkthroughToken } from './tester.ts'
 
 /** A token younger than this is used again instead of minting another (seed 000). */
 const REUSE_MS = 60_000
@@ -54,7 +54,7 @@ export interface ImportedTester {
 
 /** Takes over a tester of an existing beta; nothing to record if that was done before. */
 export const importTester = (tester: Tester, row: ImportedTester): Array<EventOf<'tester'>> => {
-  if (tester.status === 'present') return tester.origin === 'imported' ? [] : refuseExisting()
+  if (tester.status === 'present') return tester.origin === 'imported' && liveTester(tester) !== undefined ? [] : refuseExisting()
   const { testerId, email, addressHash, invitedAt, tokenId, userId, consumedAt } = row
   return [
     { type: 'tester.imported', data: { testerId, email, addressHash, invitedAt } },
@@ -66,8 +66,9 @@ export const importTester = (tester: Tester, row: ImportedTester): Array<EventOf
  * Mails the tester's unused link again; one that is expired, or opens nothing here, is replaced first.
  * Refuses with `token_used` once the link was used: then the ghost reset is the way.
  */
-export const resend = (tester: Tester, minting: Minting): Array<EventOf<'tester'>> => {
-  if (tester.status === 'absent') return refuse('subject_not_found', 'There is no such tester.')
+export const resend = (state: Tester, minting: Minting): Array<EventOf<'tester'>> => {
+  const tester = liveTester(state)
+  if (tester === undefined) return refuse('subject_not_found', 'There is no such tester.')
   const token = currentToken(tester)
   if (token?.status === 'consumed') {
     return refuse('token_used', 'The link was used. If the enrolment broke off, ask for a ghost reset of this tester.', { next: 'ghost-reset' })
@@ -94,7 +95,8 @@ const isLive = ({ status, expiresAt }: WalkthroughToken, at: Date): boolean =>
 
 const kindOf = (tester: PresentTester) => tester.resets.length > 0 ? 'fresh_link' : 'invitation'
 
-const revokeAll = (tester: PresentTester, cause: string, at: Date, except?: string): Array<EventOf<'tester'>> =>
+/** Every link that still counts opens nothing any more. */
+export const revokeAll = (tester: PresentTester, cause: string, at: Date, except?: string): Array<EventOf<'tester'>> =>
   tester.tokens.filter(({ status, tokenId }) => status !== 'revoked' && tokenId !== except).map(({ tokenId }) => ({
     type: 'walkthrough_token.revoked', data: { testerId: tester.testerId, tokenId, revokedAt: at.toISOString(), cause }
   }))

@@ -4,6 +4,7 @@ import type { Actor, EventMetadata, Instant } from '../event.ts'
 import type { Mark } from '../mark.ts'
 import type { Personal } from '../personal.ts'
 import { rules } from '../user/verdict.ts'
+import { evolveLife, newLife, type TesterLife } from './life.ts'
 
 interface TokenBase {
   tokenId: string
@@ -70,7 +71,7 @@ export type GhostReset =
   | ResetBase & { status: 'completed', completedAt: Instant, fresh: FreshLink }
   | ResetBase & { status: 'refused', refusedAt: Instant, code: string }
 
-export interface PresentTester {
+export interface PresentTester extends TesterLife {
   status: 'present'
   testerId: string
   origin: 'invited' | 'imported'
@@ -86,6 +87,10 @@ export interface PresentTester {
 }
 
 export type Tester = { status: 'absent' } | PresentTester
+
+/** The tester whom commands may still act on: neither absent nor deleted. */
+export const liveTester = (tester: Tester): PresentTester | undefined =>
+  tester.status === 'present' && tester.life.stage === 'live' ? tester : undefined
 
 /** The tester's current link, used or not; undefined before the first. */
 export const currentToken = (tester: PresentTester): WalkthroughToken | undefined =>
@@ -139,7 +144,7 @@ const evolve = (tester: Tester, event: RecordedOf<'tester'>): Tester => {
     case 'tester.legal_hold_placed':
     case 'tester.legal_hold_lifted':
     case 'tester.erasure_started':
-    case 'tester.purged': return tester
+    case 'tester.purged': return evolveLife(tester, event)
     default: return unchanged(tester, event)
   }
 }
@@ -153,7 +158,7 @@ const arrived = (event: EventNamed<'tester.invited' | 'tester.imported'>): Teste
   const name = event.type === 'tester.invited' ? event.data.name : undefined
   return {
     status: 'present', testerId, origin: event.type === 'tester.invited' ? 'invited' : 'imported', email,
-    ...(name !== undefined && { name }), addressHash, invitedAt, tokens: [], mails: [], resets: []
+    ...(name !== undefined && { name }), addressHash, invitedAt, tokens: [], mails: [], resets: [], ...newLife
   }
 }
 
