@@ -177,12 +177,13 @@ export interface TesterRow {
   revision: bigint
 }
 
+/** Deleted testers are in none of the answers but `holders`. */
 export interface TesterQueries {
   /** By the order of their arrival; `after` is the first position of the last row of the page before. */
   page (filter: { after?: bigint, usedLink?: boolean, addressHash?: string }, limit: number): Promise<{ rows: TesterRow[], readTo: bigint }>
   one (testerId: string): Promise<{ row: TesterRow | undefined, readTo: bigint }>
-  /** Who has one of these addresses. */
-  holders (addressHashes: readonly string[]): Promise<Array<{ addressHash: string, testerId: string, origin: string }>>
+  /** Who has one of these addresses; a deleted tester has it still. */
+  holders (addressHashes: readonly string[]): Promise<Array<{ addressHash: string, testerId: string, origin: string, deleted: boolean }>>
   /** Accounts of all links that the tester ever had, oldest first. */
   userIds (testerId: string): Promise<string[]>
 }
@@ -190,9 +191,26 @@ export interface TesterQueries {
 export interface GhostQueries {
   /**
    * One verdict a request, in their order, all from one statement over the accounts side's own tables, as of `now`
-   * (decision 21). `owner` is the account's tester, if there is an account.
+   * (decision 21). `owner` is the account's tester, if there is an account; `nobody` where no enrolment made it.
    */
   verdicts (requests: readonly GhostCheckRequest[], now: Date, graceMs: number): Promise<Array<GhostVerdict & { owner: string | null }>>
+}
+
+// --- erasures ------------------------------------------------------------------------------------------------------
+
+export interface DueErasure {
+  /** `user-…` or `tester-…`: the stream, and whose key it is. */
+  subject: string
+  dueAt: Instant
+}
+
+export interface ErasureQueries {
+  /** Due by `now` and by the database's own clock, the longest due first; what is due the stream decides. */
+  due (now: Date, limit: number, after?: DueErasure): Promise<DueErasure[]>
+  /** The last event that the read model knows; undefined while it does not serve, or knows none. */
+  known (): Promise<{ position: bigint, eventId: string } | undefined>
+  /** Ended erasures in the order of the log, each with all subjects whose keys it destroyed. */
+  purged (limit: number, after?: bigint): Promise<Array<{ position: bigint, subjects: string[] }>>
 }
 
 // --- who may call (a list; whether a caller may is decided from the streams) ---------------------------------------

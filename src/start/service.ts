@@ -20,6 +20,7 @@ import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from '../ports.ts'
 import { audit } from '../projections/audit.ts'
 import { startProjections } from '../projections/engine.ts'
+import { lifecycle } from '../projections/lifecycle.ts'
 import { principals } from '../projections/principals.ts'
 import { testers } from '../projections/testers.ts'
 import { tokens } from '../projections/tokens.ts'
@@ -61,7 +62,7 @@ export const openService = async (config: Config, options: ServiceOptions): Prom
 }
 
 const clock: Clock = { now: () => new Date() }
-const projectors = [testers, users, tokens, principals, audit]
+const projectors = [testers, users, tokens, principals, audit, lifecycle]
 
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
   const { dataDir, publicUrl, roles } = config

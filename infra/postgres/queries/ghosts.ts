@@ -12,9 +12,10 @@ with asked as (
   select user_id, opened_at::timestamptz as opened_at, place
     from unnest($1::uuid[], $2::text[]) with ordinality as a(user_id, opened_at, place)
 ), seen as (
-  select a.place, u.user_id is not null as has_row, u.tester_id as owner, coalesce(u.credential_count, 0) as credentials,
+  select a.place, u.user_id is not null as has_row, coalesce(u.credential_count, 0) as credentials,
+         case when u.user_id is not null then coalesce(u.tester_id::text, 'nobody') end as owner,
          u.created_at, u.created_type, u.created_revision, u.credential_at, u.credential_type, u.credential_revision,
-         c.last_at, c.last_type, c.last_revision, coalesce(c.position, 0) as account_position,
+         c.last_at, c.last_type, c.last_revision, greatest(u.position, c.position, 0) as account_position,
          greatest(a.opened_at, u.created_at, c.last_at) + $4::int8 * interval '1 millisecond' as ghost_from
     from asked a
     left join users u on u.user_id = a.user_id
