@@ -148,6 +148,8 @@ export interface Vault {
 export interface KeyDestroyer {
   /** Destroys a subject's key for good and marks it so; again, or for a subject without a key: only the mark. */
   destroy (subject: string): Promise<void>
+  /** The same for many at once. @returns how many were not marked so before */
+  destroyAll (subjects: readonly string[]): Promise<number>
 }
 
 // --- the database of the read models (infra/postgres) ------------------------------------------------------------
@@ -250,6 +252,8 @@ export interface Mail { messageId: string, to: string, subject: string, text: st
 /** `where` is an outbox file's path, only for the operator's terminal. */
 export type MailOutcome = { status: 'sent', replyCode?: number, where?: string } | { status: 'failed', final: boolean, replyCode?: number }
 export interface Mailer { send (mail: Mail): Promise<MailOutcome> }
+/** Removes what is kept here of a mail: a file of the outbox. What a server took is out of our hands. */
+export interface MailForgetter { forget (messageId: string): Promise<void> }
 
 /**
  * What became of a mail, as far as is known: `failed` is final. Waits for the outcome's fact at most `ms` milliseconds,

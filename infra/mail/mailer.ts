@@ -1,4 +1,4 @@
 // What both ways of handing a mail over have in common.
-import type { Mailer } from '../../src/ports.ts'
+import type { Mailer, MailForgetter } from '../../src/ports.ts'
 
-export interface OpenMailer extends Mailer { close (): void }
+export interface OpenMailer extends Mailer, MailForgetter { close (): void }

@@ -1,5 +1,5 @@
 // Mail without a server: one `.eml` file a mail, named after its Message-ID, so that sending twice leaves one file.
-import { mkdir, open, rename } from 'node:fs/promises'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import nodemailer from 'nodemailer'
 import type { OpenMailer } from './mailer.ts'
@@ -18,6 +18,11 @@ export const openOutbox = ({ folder, from }: { folder: string, from: string }): 
         // A full disk or a folder without rights may be mended.
         return { status: 'failed', final: false }
       }
+    },
+    forget: async (messageId) => {
+      const path = join(folder, `${nameOf(messageId)}.eml`)
+      // A hand-over that a crash cut short left an unfinished file.
+      for (const file of [path, `${path}.part`]) await rm(file, { force: true })
     },
     close: () => { composer.close() }
   }

@@ -21,6 +21,7 @@ export const openSmtp = ({ url, from }: { url: string, from: string }): OpenMail
         return failure(error)
       }
     },
+    forget: async () => {},
     close: () => { transport.close() }
   }
 }

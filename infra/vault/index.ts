@@ -3,7 +3,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { Refusal } from '../../src/domain/codes.ts'
 import { Clear, type Sealed } from '../../src/domain/personal.ts'
-import type { Opened, Vault } from '../../src/ports.ts'
+import type { KeyDestroyer, Opened, Vault } from '../../src/ports.ts'
 import { decrypt, encrypt, newKey } from '../keys/cipher.ts'
 import { gather } from './gather.ts'
 import { boundTo, openSecrets, quoted, wrappingKey, type VaultOptions } from '../keys/secrets.ts'
@@ -15,10 +15,7 @@ export type { VaultOptions } from '../keys/secrets.ts'
 const KEPT_KEYS = 20_000
 const KEPT_MS = 10_000
 
-export interface SubjectVault extends Vault {
-  /** Destroys the key of a subject, known or not, for good: from then on its envelopes read as erased. Repeatable. */
-  destroy (subject: string): Promise<void>
-}
+export interface SubjectVault extends Vault, KeyDestroyer {}
 
 type Row = { wrapped: Buffer, destroyed: false } | { wrapped: null, destroyed: true }
 type Key = { status: 'open', key: KeyObject } | { status: 'erased' } | { status: 'absent' | 'broken', why: string }
@@ -88,6 +85,16 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
     throw missing(subject, key.why)
   }
 
+  const destroyAll = async (subjects: readonly string[]): Promise<number> => {
+    for (const subject of subjects) opened.delete(subject)
+    const { rowCount } = await pool.query(
+      `insert into ${schema}.subject_key (subject, destroyed_at) select distinct n.subject, now() from unnest($1::text[]) as n(subject) order by 1
+       on conflict (subject) do update set wrapped = null, master = null, destroyed_at = now() where subject_key.destroyed_at is null`,
+      [subjects])
+    for (const subject of subjects) opened.delete(subject)
+    return rowCount ?? 0
+  }
+
   return {
     seal: async (text, { subject, stream, eventId, field }): Promise<Sealed> => {
       const key = await keyForSealing(subject)
@@ -104,14 +111,8 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
       if (text === undefined) throw missing(subject, 'the key of this subject does not open the value')
       return { status: 'open', text: text.toString('utf8') }
     },
-    destroy: async (subject) => {
-      opened.delete(subject)
-      await pool.query(
-        `insert into ${schema}.subject_key (subject, destroyed_at) values ($1, now())
-         on conflict (subject) do update set wrapped = null, master = null, destroyed_at = coalesce(subject_key.destroyed_at, now())`,
-        [subject])
-      opened.delete(subject)
-    }
+    destroy: async (subject) => { await destroyAll([subject]) },
+    destroyAll
   }
 }
 

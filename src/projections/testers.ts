@@ -24,12 +24,14 @@ const tables = {
       mail_status: 'text?',
       open_reset_id: 'uuid?',
       completed_resets: 'int4',
+      /** The console shows a deleted tester to nobody; the address stays taken. */
+      deleted_at: 'timestamptz?',
       first_position: 'int8',
       position: 'int8',
       revision: 'int8'
     },
     key: ['tester_id'],
-    indexes: ['(first_position)', '(address_hash)', "(first_position) where link_status = 'consumed'"]
+    indexes: ['(first_position) where deleted_at is null', '(address_hash)', "(first_position) where link_status = 'consumed' and deleted_at is null"]
   })
 }
 
@@ -54,14 +56,14 @@ const arrived = (rows: RowsByTable<typeof tables>, event: Extract<LogEvent, { ty
   rows.testers.put({
     tester_id: testerId, origin: event.type === 'tester.invited' ? 'invited' : 'imported', email,
     name: event.type === 'tester.invited' ? event.data.name ?? null : null, address_hash: addressHash, invited_at: invitedAt,
-    ...noLink, mail_id: null, mail_status: null, open_reset_id: null, completed_resets: 0,
+    ...noLink, mail_id: null, mail_status: null, open_reset_id: null, completed_resets: 0, deleted_at: null,
     first_position: event.position, position: event.position, revision: event.revision
   })
 }
 
 export const testers = defineProjector({
   name: 'testers',
-  version: 1,
+  version: 2,
   categories: ['tester'],
   tables,
   on: {
@@ -86,7 +88,7 @@ export const testers = defineProjector({
     'console.beta.ghost_reset.refused': (rows, event) => patch(rows, event, () => ({ open_reset_id: null })),
     'console.beta.ghost_reset.completed': (rows, event) => patch(rows, event, (row) =>
       ({ open_reset_id: null, completed_resets: row.completed_resets + 1 })),
-    'tester.deleted': (rows, event) => patch(rows, event, () => ({})),
+    'tester.deleted': (rows, event) => patch(rows, event, () => ({ deleted_at: event.data.deletedAt })),
     'tester.legal_hold_placed': (rows, event) => patch(rows, event, () => ({})),
     'tester.legal_hold_lifted': (rows, event) => patch(rows, event, () => ({})),
     'tester.erasure_started': (rows, event) => patch(rows, event, () => ({})),

@@ -26,19 +26,19 @@ export const testerQueries = (sql: Sql): TesterQueries => ({
   page: async ({ after, usedLink, addressHash }, limit) => {
     const { rows } = await sql.query<Found>(withReadTo(`
       select ${COLUMNS} from testers
-       where first_position > $1 and (link_status = 'consumed' or not $2::boolean) and ($3::text is null or address_hash = $3)
+       where first_position > $1 and deleted_at is null and (link_status = 'consumed' or not $2::boolean) and ($3::text is null or address_hash = $3)
        order by first_position limit $4`),
     [after ?? -1n, usedLink === true, addressHash ?? null, limit], 'testers-page')
     return rowsOf(rows)
   },
   one: async (testerId) => {
-    const { rows } = await sql.query<Found>(withReadTo(`select ${COLUMNS} from testers where tester_id = $1`), [testerId], 'testers-one')
+    const { rows } = await sql.query<Found>(withReadTo(`select ${COLUMNS} from testers where tester_id = $1 and deleted_at is null`), [testerId], 'testers-one')
     const found = rowsOf(rows)
     return { row: found.rows[0], readTo: found.readTo }
   },
   holders: async (addressHashes) => {
-    const { rows } = await sql.query<{ addressHash: string, testerId: string, origin: string }>(`
-      select address_hash as "addressHash", tester_id as "testerId", origin from testers where address_hash = any($1::text[])`,
+    const { rows } = await sql.query<{ addressHash: string, testerId: string, origin: string, deleted: boolean }>(`
+      select address_hash as "addressHash", tester_id as "testerId", origin, deleted_at is not null as deleted from testers where address_hash = any($1::text[])`,
     [addressHashes], 'testers-holders')
     return rows
   },

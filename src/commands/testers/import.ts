@@ -53,7 +53,9 @@ export const importTesters = async (deps: ImportDeps, rows: readonly ImportRow[]
   const head = await caughtUp(deps)
   const holders = new Map((await deps.testers.holders(checked.map(({ address }) => address.hash))).map((holder) => [holder.addressHash, holder]))
   for (const { line, address } of checked) {
-    if (holders.get(address.hash)?.origin === 'invited') errors.push({ line, column: 'email', message: 'a tester with this address was invited here' })
+    const holder = holders.get(address.hash)
+    if (holder?.deleted === true) errors.push({ line, column: 'email', message: 'a tester with this address was here and was deleted' })
+    else if (holder?.origin === 'invited') errors.push({ line, column: 'email', message: 'a tester with this address was invited here' })
   }
   if (errors.length > 0) return refuseRows(errors, 'Nothing was imported. Correct the rows named in errors and send the file again.')
   if (deps.importAccount === undefined && checked.some(({ createdAt }) => createdAt !== undefined)) {

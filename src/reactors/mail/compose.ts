@@ -31,4 +31,4 @@ export const compose = ({ keys, publicUrl, mailId, testerId, tokenId, expiresAt,
 }
 
 /** Derives from the event that asked for the mail, so that a mail sent twice is known as one (decision 9). */
-const messageIdOf = (mailId: string, publicUrl: string): string => `<${mailId}@${new URL(publicUrl).hostname}>`
+export const messageIdOf = (mailId: string, publicUrl: string): string => `<${mailId}@${new URL(publicUrl).hostname}>`
