@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { markOf, type ProcessMark } from '../../infra/local/children/processes.ts'
 import { anotherUser, NOBODY } from '../support/another-user.ts'
+import { redisOnPath } from '../support/redis.ts'
 import { launchService, spawnService, type SpawnedService } from '../support/service.ts'
 import { until } from '../support/until.ts'
 
-const childrenOf = ({ dataDir }: { dataDir: string }): Record<'postgres' | 'eventstore', ProcessMark> => {
+const childrenOf = ({ dataDir }: { dataDir: string }): Record<'postgres' | 'eventstore' | 'redis', ProcessMark> => {
   const read = (name: string) => JSON.parse(readFileSync(join(dataDir, 'run', `${name}.json`), 'utf8')) as ProcessMark
-  return { postgres: read('postgres'), eventstore: read('eventstore') }
+  return { postgres: read('postgres'), eventstore: read('eventstore'), redis: read('redis') }
 }
 const sessionOf = (pid: number): string | undefined => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]
 const gone = ({ pid, began }: ProcessMark): boolean => markOf(pid)?.began !== began
@@ -23,8 +24,13 @@ const works = async (service: SpawnedService): Promise<boolean> =>
   (await service.request('POST', '/api/v1/principals', { name: 'probe', kind: 'service' }).catch(() => undefined))?.status === 201
 
 t.test('the life of a service with its own stores', async (t) => {
-  const env = { CHANCERY_LOG_LEVEL: 'info' }
-  const first = await spawnService(t, { stores: 'local', env })
+  const env = { CHANCERY_LOG_LEVEL: 'info', CHANCERY_ROLES: 'api,projector,reactor,publisher', PATH: `${await redisOnPath(t)}:/usr/bin:/bin` }
+  // Redis comes up behind the start.
+  const withRedis = async (service: SpawnedService): Promise<SpawnedService> => {
+    await until(async () => (await service.request('GET', '/health/ready')).text.includes('"publisher":{"status":"ready"'))
+    return service
+  }
+  const first = await withRedis(await spawnService(t, { stores: 'local', env }))
   const tokenFile = join(first.dataDir, 'superadmin.token')
   let principal = ''
 
@@ -47,7 +53,7 @@ t.test('the life of a service with its own stores', async (t) => {
   })
 
   t.test('a child that is killed is started again, and the service goes on', async (t) => {
-    for (const name of ['postgres', 'eventstore'] as const) {
+    for (const name of ['postgres', 'eventstore', 'redis'] as const) {
       const before = childrenOf(first)[name]
       process.kill(before.pid, 'SIGKILL')
       await until(() => childrenOf(first)[name].pid !== before.pid)
@@ -68,7 +74,7 @@ t.test('the life of a service with its own stores', async (t) => {
   })
 
   t.test('the next start goes on with the same data and shows no token', async (t) => {
-    const second = await spawnService(t, { beside: first })
+    const second = await withRedis(await spawnService(t, { beside: first }))
     t.notMatch(second.output(), 'chy_')
     const { status, body } = await second.request('GET', `/api/v1/principals/${principal}`)
     t.equal(status, 200)
@@ -79,8 +85,8 @@ t.test('the life of a service with its own stores', async (t) => {
     t.equal(await second.exit, 'SIGKILL')
     t.notOk(orphans.some(gone), 'kill -9 leaves the children behind')
 
-    const third = await spawnService(t, { beside: second })
-    t.equal(third.complaints().match(/was left running by an earlier run/g)?.length, 2, third.complaints())
+    const third = await withRedis(await spawnService(t, { beside: second }))
+    t.equal(third.complaints().match(/was left running by an earlier run/g)?.length, 3, third.complaints())
     t.ok(orphans.every(gone))
     t.equal((await third.request('GET', `/api/v1/principals/${principal}`)).status, 200)
     await third.stop()
