@@ -22,7 +22,7 @@ const tables = {
       created: 'timestamptz'
     },
     key: ['position'],
-    indexes: ['(user_id, position)', '(created)']
+    indexes: ['(user_id, position)', '(created, position)']
   }),
   lifecycle_lifts: table({
     columns: { position: 'int8', user_id: 'uuid' },
