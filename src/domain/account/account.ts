@@ -34,6 +34,10 @@ export type Stage =
 export interface Account {
   userName?: Personal
   userNameHash?: string
+  /** The claim that gave the account its user name. */
+  userNameClaim?: string
+  /** Revision of the last fact about user names, a voided claim included: a claim counts only if it was made after it. */
+  nameRevision?: bigint
   displayName?: Personal
   preferredLanguage?: string
   timeZone?: string
@@ -61,17 +65,19 @@ export const evolveAccount = (account: Account, event: AccountEvent): Account =>
       return { ...account, ...preferredLanguage !== undefined && { preferredLanguage }, ...timeZone !== undefined && { timeZone } }
     }
     case 'user.profile_updated': {
-      const { userName, userNameHash, displayName, displayNameRemoved } = event.data
+      const { userName, userNameHash, claimId, displayName, displayNameRemoved } = event.data
       const { displayName: before, ...rest } = account
       const shown = displayName ?? (displayNameRemoved === true ? undefined : before)
       return {
         ...rest,
         ...shown !== undefined && { displayName: shown },
         ...userName !== undefined && { userName },
-        ...userNameHash !== undefined && { userNameHash }
+        ...userNameHash !== undefined && { userNameHash, nameRevision: event.revision },
+        ...claimId !== undefined && { userNameClaim: claimId }
       }
     }
-    case 'user.user_name_claim_voided': return { ...account, voidedClaims: [...account.voidedClaims, event.data.claimId] }
+    case 'user.user_name_claim_voided':
+      return { ...account, voidedClaims: [...account.voidedClaims, event.data.claimId], nameRevision: event.revision }
     case 'user.settings_updated': {
       const { preferredLanguage, timeZone } = event.data
       return { ...account, ...preferredLanguage !== undefined && { preferredLanguage }, ...timeZone !== undefined && { timeZone } }
