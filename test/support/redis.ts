@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { Child } from '../../infra/local/children/child.ts'
+import { markOf } from '../../infra/local/children/processes.ts'
 import { provideProgram } from '../../infra/local/redis/index.ts'
 import type { RedisProgram } from '../../infra/local/redis/program.ts'
 import { startRedisServer } from '../../infra/local/redis/server.ts'
@@ -80,7 +81,7 @@ export const testRedis = async (t: Context, { settings = [] }: TestRedisOptions 
   let running = true
 
   const kill = async () => {
-    if (running) process.kill(server.pid, 'SIGKILL')
+    if (running && markOf(server.pid) !== undefined) process.kill(server.pid, 'SIGKILL')
     await server.ended
     running = false
   }
