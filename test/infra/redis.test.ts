@@ -70,6 +70,7 @@ t.test('the local server keeps its data, its port and its secret over a kill', a
   const program = await redisProgram()
   const open = (port = 0) => openLocalRedis({ home, program, logFile, port })
   const kept = await supervise({ name: 'Redis', key: 'redis', signals: { ask: 'SIGTERM', force: 'SIGKILL' }, start: open }, { runFolder: t.testdirName, say: () => {} })
+  t.teardown(() => kept.stop())
   const { url, pid } = kept.first
   const client = openRedis({ url, name: 'test' })
   t.teardown(() => { client.disconnect() })
