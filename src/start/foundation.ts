@@ -7,12 +7,12 @@ import { connectPostgres, type Postgres } from '../../infra/postgres/index.ts'
 import { openProcessLock, type OpenProcessLock } from '../../infra/process-lock/index.ts'
 import { openVault } from '../../infra/vault/index.ts'
 import type { Config } from '../config.ts'
-import type { Keys, Vault } from '../ports.ts'
+import type { KeyDestroyer, Keys, Vault } from '../ports.ts'
 import type { Releasers } from './releasers.ts'
 import { ensureDataDir, openStores } from './stores.ts'
 import { inEventStore, inFolder, inPostgres } from './unreachable.ts'
 
-export interface Foundation { postgres: Postgres, vault: Vault, keys: Keys, log: Log, lock: OpenProcessLock }
+export interface Foundation { postgres: Postgres, vault: Vault, destroyer: KeyDestroyer, keys: Keys, log: Log, lock: OpenProcessLock }
 
 /** Opens all of it; each part is on the releasers' list as soon as it is open. Throws StartError. */
 export const openFoundation = async (config: Config, logger: Logger, releasers: Releasers): Promise<Foundation> => {
@@ -48,5 +48,5 @@ export const openFoundation = async (config: Config, logger: Logger, releasers: 
     url: postgresUrl, schema: schemas.readModels, mode: config.apiProcesses, onChange: (change, error) => { logger.warn({ err: error }, `the process lock was ${change}`) }
   })
   releasers.add('the process lock', () => lock.close())
-  return { postgres, vault, keys, log, lock }
+  return { postgres, vault, destroyer: vault, keys, log, lock }
 }

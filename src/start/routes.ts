@@ -19,6 +19,7 @@ import { enrolPage } from '../http/routes/enrol-page.ts'
 import { enrolmentRoutes } from '../http/routes/enrolment.ts'
 import { ghostInternalRoutes } from '../http/routes/ghost-internal.ts'
 import { healthRoutes } from '../http/routes/health.ts'
+import { legalHoldRoutes } from '../http/routes/legal-holds.ts'
 import { operationRoutes } from '../http/routes/operations.ts'
 import { principalRoutes } from '../http/routes/principals.ts'
 import { testerRoutes } from '../http/routes/testers.ts'
@@ -74,6 +75,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     health,
     principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }),
     testerRoutes(testerDeps),
+    legalHoldRoutes({ aggregates, events, ids, vault, purgeAfterMs: config.purgeAfterMs }),
     ghostInternalRoutes(accountsDeps),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),

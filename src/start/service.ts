@@ -6,10 +6,12 @@ import { withFailpoint } from '../../infra/failpoints.ts'
 import { uuidIds as ids } from '../../infra/ids.ts'
 import { openMailer } from '../../infra/mail/index.ts'
 import { auditQueries } from '../../infra/postgres/queries/audit.ts'
+import { erasureQueries } from '../../infra/postgres/queries/erasures.ts'
 import { StartError } from '../start-error.ts'
 import { tokenFileOf } from '../../infra/superadmin/token-file.ts'
 import { createAccess } from '../commands/access/authorise.ts'
 import { fenced } from '../commands/access/fence.ts'
+import { applyPurges } from '../commands/erasure/apply-purges.ts'
 import { createAggregates } from '../commands/execute.ts'
 import { bootstrapSuperadmin } from '../commands/roster/superadmin.ts'
 import type { Config } from '../config.ts'
@@ -20,12 +22,15 @@ import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from '../ports.ts'
 import { audit } from '../projections/audit.ts'
 import { startProjections } from '../projections/engine.ts'
+import { erasures } from '../projections/erasures.ts'
 import { lifecycle } from '../projections/lifecycle.ts'
 import { principals } from '../projections/principals.ts'
 import { testers } from '../projections/testers.ts'
 import { tokens } from '../projections/tokens.ts'
 import { users } from '../projections/users.ts'
 import { runReactor } from '../reactors/engine.ts'
+import { runErasures } from '../reactors/erasure/schedule.ts'
+import { messageIdOf } from '../reactors/mail/compose.ts'
 import { mailReactor } from '../reactors/mail/mail.ts'
 import { mailRules } from '../reactors/mail/next-step.ts'
 import { createMailWatch } from '../reactors/mail/watch.ts'
@@ -62,12 +67,15 @@ export const openService = async (config: Config, options: ServiceOptions): Prom
 }
 
 const clock: Clock = { now: () => new Date() }
-const projectors = [testers, users, tokens, principals, audit, lifecycle]
+const projectors = [testers, users, tokens, principals, audit, lifecycle, erasures]
 
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
   const { dataDir, publicUrl, roles } = config
   await ensureFreePort(config.http)
-  const { postgres, vault, keys, log, lock } = await openFoundation(config, logger, releasers)
+  const { postgres, vault, destroyer, keys, log, lock } = await openFoundation(config, logger, releasers)
+  const erasureIndex = erasureQueries(postgres.database)
+  const brought = await applyPurges({ events: log, erasures: erasureIndex, keys: destroyer })
+  if (brought > 0) logger.warn({ keys: brought }, 'the vault held keys of erased persons, as an older copy does; they were destroyed again')
   const metrics = createMetrics(() => projections.operations.list())
   const events = metrics.observed(fenced(withFailpoint(log, config.failpoint), lock))
   const aggregates = createAggregates(events, ids)
@@ -100,6 +108,10 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
       })
     })
     releasers.add('the mail reactor', () => reactor.stop())
+    const schedule = runErasures({
+      aggregates, clock, ids, keys: destroyer, erasures: erasureIndex, log: logger, forgetMail: (mailId) => mailer.forget(messageIdOf(mailId, publicUrl))
+    })
+    releasers.add('the erasures', () => schedule.stop())
   }
 
   // Behind the start: a Redis may have to be fetched first, and no command needs it.

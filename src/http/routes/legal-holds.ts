@@ -1,0 +1,113 @@
+// Legal holds on accounts and testers, deleted or not, and the deletion of a tester.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { deleteTester, type TesterDeletionDeps } from '../../commands/erasure/delete-tester.ts'
+import { holdsOn, liftHoldOn, placeHoldOn, type Held, type HoldAct, type HoldDeps, type HoldsOnRecord } from '../../commands/erasure/legal-holds.ts'
+import { Clear } from '../../domain/personal.ts'
+import type { Vault } from '../../ports.ts'
+import { accepted, located } from '../answers.ts'
+import { vaultFor } from '../clear-text.ts'
+import { commandContext, type ContextExtra } from '../command-context.ts'
+import * as schemas from '../schemas/legal-holds.ts'
+import { instantOf } from '../times.ts'
+
+export type LegalHoldRouteDeps = HoldDeps & TesterDeletionDeps & { vault: Pick<Vault, 'open'> }
+
+const USERS = '/api/v1/admin/users/:user_id/legal-holds'
+const TESTERS = '/api/v1/console/beta/testers/:tester_id'
+const WRITE = { permission: 'holds.write' } as const
+
+interface Given { reason: string, reason_code?: string, ticket?: string }
+interface Placing extends Given { matter: string, until?: string }
+
+export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
+  const place = (request: FastifyRequest, held: Held, body: Placing) => placeHoldOn(deps, held, {
+    matter: body.matter, ...body.until !== undefined && { until: instantOf(body.until) }, ...request.ifMatch !== undefined && { ifMatch: request.ifMatch }
+  }, commandContext(request, about(held, body)))
+  const lift = (request: FastifyRequest, held: Held, holdId: string, body: Given) =>
+    liftHoldOn(deps, held, { holdId, ...request.ifMatch !== undefined && { ifMatch: request.ifMatch } }, commandContext(request, about(held, body)))
+  const list = async (request: FastifyRequest, held: Held) => {
+    const found = await holdsOn(deps, held, app.door.clock.now())
+    return { found, shown: await holdItems(found, `${held.kind}-${held.id}`, vaultFor(request, deps.vault)) }
+  }
+
+  app.get(USERS, {
+    config: { permission: 'accounts.read' },
+    schema: { tags: ['accounts'], summary: 'Legal holds on an account, with their history; also of a deleted one', params: schemas.UserParams, response: { 200: schemas.UserHolds } }
+  }, async (request, reply) => {
+    const { user_id: id } = request.params
+    const { found, shown } = await list(request, { kind: 'user', id })
+    return located(reply, found, { user_id: id, ...shown })
+  })
+
+  app.post(USERS, {
+    config: WRITE,
+    schema: { tags: ['accounts'], summary: 'Place a legal hold: the record is not erased meanwhile', params: schemas.UserParams, body: schemas.PlaceBody, response: { 201: schemas.UserHoldAccepted } }
+  }, async (request, reply) => {
+    const { user_id: id } = request.params
+    const placed = await place(request, { kind: 'user', id }, request.body)
+    return accepted(reply, placed, { user_id: id, hold_id: placed.holdId }, 201)
+  })
+
+  app.post(`${USERS}/:hold_id/lift`, {
+    config: WRITE,
+    schema: { tags: ['accounts'], summary: 'Lift a legal hold', params: schemas.UserHoldParams, body: schemas.LiftBody, response: { 200: schemas.UserHoldAccepted } }
+  }, async (request, reply) => {
+    const { user_id: id, hold_id: holdId } = request.params
+    return accepted(reply, await lift(request, { kind: 'user', id }, holdId, request.body), { user_id: id, hold_id: holdId })
+  })
+
+  app.get(`${TESTERS}/legal-holds`, {
+    config: { permission: 'testers.read' },
+    schema: { tags: ['testers'], summary: 'Legal holds on a tester, with their history; also of a deleted one', params: schemas.TesterParams, response: { 200: schemas.TesterHolds } }
+  }, async (request, reply) => {
+    const { tester_id: id } = request.params
+    const { found, shown } = await list(request, { kind: 'tester', id })
+    return located(reply, found, { tester_id: id, ...shown })
+  })
+
+  app.post(`${TESTERS}/legal-holds`, {
+    config: WRITE,
+    schema: { tags: ['testers'], summary: 'Place a legal hold on a tester', params: schemas.TesterParams, body: schemas.PlaceBody, response: { 201: schemas.TesterHoldAccepted } }
+  }, async (request, reply) => {
+    const { tester_id: id } = request.params
+    const placed = await place(request, { kind: 'tester', id }, request.body)
+    return accepted(reply, placed, { tester_id: id, hold_id: placed.holdId }, 201)
+  })
+
+  app.post(`${TESTERS}/legal-holds/:hold_id/lift`, {
+    config: WRITE,
+    schema: { tags: ['testers'], summary: 'Lift a legal hold from a tester', params: schemas.TesterHoldParams, body: schemas.LiftBody, response: { 200: schemas.TesterHoldAccepted } }
+  }, async (request, reply) => {
+    const { tester_id: id, hold_id: holdId } = request.params
+    return accepted(reply, await lift(request, { kind: 'tester', id }, holdId, request.body), { tester_id: id, hold_id: holdId })
+  })
+
+  app.post(`${TESTERS}/delete`, {
+    config: { permission: 'testers.write' },
+    schema: { tags: ['testers'], summary: 'Delete a tester: links revoked, the address kept reserved, erased after the cooling period', params: schemas.TesterParams, body: schemas.DeleteTesterBody, response: { 200: schemas.DeletedTesterAnswer } }
+  }, async (request, reply) => {
+    const { tester_id: testerId } = request.params
+    const deleted = await deleteTester(deps, { testerId, ifMatch: request.ifMatch }, commandContext(request, about({ kind: 'tester', id: testerId }, request.body)))
+    return accepted(reply, deleted, { tester_id: testerId, deleted_at: deleted.deletedAt, purge_after: deleted.purgeAfter })
+  })
+}
+
+/** Free text is about the person, so it goes with the person's key. */
+const about = ({ kind, id }: Held, { reason, reason_code: reasonCode, ticket }: Given): ContextExtra =>
+  ({ reason: new Clear(reason, `${kind}-${id}`), ...reasonCode !== undefined && { reasonCode }, ...ticket !== undefined && { ticket } })
+
+const holdItems = async ({ life, holds }: HoldsOnRecord, subject: string, vault: Pick<Vault, 'open'>) => {
+  const act = async ({ at, by, reasonCode, reason }: HoldAct) => {
+    const opened = reason === undefined ? undefined : await vault.open(reason, subject)
+    return { at, by: { type: by.type, id: by.id }, reason_code: reasonCode ?? null, reason: opened?.status === 'open' ? opened.text : null }
+  }
+  return {
+    stage: life.stage,
+    deleted_at: life.stage === 'live' ? null : life.deletedAt,
+    purge_after: life.stage === 'live' ? null : life.purgeAfter,
+    holds: await Promise.all(holds.map(async ({ holdId, matter, until, inForce, placed, lifted }) => ({
+      hold_id: holdId, matter, until: until ?? null, in_force: inForce, placed: await act(placed), lifted: lifted === undefined ? null : await act(lifted)
+    })))
+  }
+}
