@@ -6,6 +6,7 @@ import { auditQueries } from '../../infra/postgres/queries/audit.ts'
 import { ghostQueries } from '../../infra/postgres/queries/ghosts.ts'
 import { principalQueries } from '../../infra/postgres/queries/principals.ts'
 import { testerQueries } from '../../infra/postgres/queries/testers.ts'
+import { userQueries } from '../../infra/postgres/queries/users.ts'
 import { openCeremonies } from '../../infra/webauthn/index.ts'
 import { accountsInProcess } from '../commands/accounts/gateway.ts'
 import { importAccount } from '../commands/accounts/import.ts'
@@ -14,6 +15,7 @@ import type { Aggregates } from '../commands/execute.ts'
 import type { AccountRow } from '../commands/testers/import.ts'
 import type { Config } from '../config.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { adminUserRoutes } from '../http/routes/admin-users.ts'
 import { auditRoutes } from '../http/routes/audit.ts'
 import { enrolPage } from '../http/routes/enrol-page.ts'
 import { enrolmentRoutes } from '../http/routes/enrolment.ts'
@@ -76,6 +78,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }),
     testerRoutes(testerDeps),
     legalHoldRoutes({ aggregates, events, ids, vault, purgeAfterMs: config.purgeAfterMs }),
+    adminUserRoutes({ aggregates, events, clock, vault, keys, users: userQueries(database) }),
     ghostInternalRoutes(accountsDeps),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),
