@@ -4,6 +4,7 @@ import { accountsOverHttp } from '../../infra/accounts/http.ts'
 import type { Postgres } from '../../infra/postgres/index.ts'
 import { auditQueries } from '../../infra/postgres/queries/audit.ts'
 import { ghostQueries } from '../../infra/postgres/queries/ghosts.ts'
+import { lifecycleQueries } from '../../infra/postgres/queries/lifecycle.ts'
 import { principalQueries } from '../../infra/postgres/queries/principals.ts'
 import { testerQueries } from '../../infra/postgres/queries/testers.ts'
 import { userQueries } from '../../infra/postgres/queries/users.ts'
@@ -22,6 +23,7 @@ import { enrolmentRoutes } from '../http/routes/enrolment.ts'
 import { ghostInternalRoutes } from '../http/routes/ghost-internal.ts'
 import { healthRoutes } from '../http/routes/health.ts'
 import { legalHoldRoutes } from '../http/routes/legal-holds.ts'
+import { lobbyLifecycleRoutes } from '../http/routes/lobby-lifecycle.ts'
 import { operationRoutes } from '../http/routes/operations.ts'
 import { principalRoutes } from '../http/routes/principals.ts'
 import { testerRoutes } from '../http/routes/testers.ts'
@@ -80,6 +82,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     legalHoldRoutes({ aggregates, events, ids, vault, purgeAfterMs: config.purgeAfterMs }),
     adminUserRoutes({ aggregates, events, clock, vault, keys, users: userQueries(database) }),
     ghostInternalRoutes(accountsDeps),
+    lobbyLifecycleRoutes({ lifecycle: lifecycleQueries(database), positions, clock, stream: config.lifecycleStream, retentionMs: config.lifecycleRetentionMs }),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),
     enrolPage(),
