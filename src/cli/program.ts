@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { Surroundings } from './terminal.ts'
 import type { Bind } from './verb.ts'
 import { accessVerbs } from './verbs/access.ts'
+import { accountVerbs } from './verbs/accounts.ts'
 import { auditVerbs } from './verbs/audit.ts'
 import { dataFolderVerbs } from './verbs/data-folder.ts'
 import { ghostVerbs } from './verbs/ghosts.ts'
@@ -11,7 +12,7 @@ import { projectionVerbs } from './verbs/projections.ts'
 import { statusVerb } from './verbs/status.ts'
 import { testerVerbs } from './verbs/testers.ts'
 
-const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, auditVerbs, accessVerbs, dataFolderVerbs]
+const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, accountVerbs, auditVerbs, accessVerbs, dataFolderVerbs]
 
 /** @param bind gives each verb its action; the generated reference passes one that does nothing */
 export const createProgram = ({ stdout, stderr }: Pick<Surroundings, 'stdout' | 'stderr'>, bind: Bind): Command => {
