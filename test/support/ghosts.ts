@@ -96,7 +96,7 @@ export const ghostGround = async (t: Pick<Test, 'teardown'>, options: GhostsOpti
   }
 
   return {
-    ...main, clock, store, log, vault, keys, ids, database, pool, positions, mails, caughtUp, context, streamOf, aProcess,
+    ...main, clock, store, log, vault, keys, ids, database, pool, schemas, sealing, positions, mails, caughtUp, context, streamOf, aProcess,
     /** Types of a stream's facts, in order. */
     typesOf: async (stream: string): Promise<string[]> => (await streamOf(stream)).map(({ type }) => type),
     /** Appends facts as somebody else would: by their stream's own revision. */
