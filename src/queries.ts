@@ -315,3 +315,53 @@ export interface LifecycleQueries {
   /** Position of the last entry appended before a moment; 0 if there is none. */
   lastBefore (moment: Date): Promise<bigint>
 }
+
+// --- consumers of the lifecycle stream, and their receipts -----------------------------------------------------------
+
+export interface ConsumerRow {
+  name: string
+  group: string
+  overdueMs: bigint
+  registeredAt: Instant
+  /** What was appended before it, nobody waits for. */
+  registeredPosition: bigint
+  retiredAt: Instant | null
+  firstPosition: bigint
+  position: bigint
+  revision: bigint
+}
+
+export interface ReceiptRow {
+  consumer: string
+  /** Of the entry that it is about. */
+  eventPosition: bigint
+  outcome: string
+  items: number
+  digest: string
+  acknowledgedAt: Instant
+  position: bigint
+}
+
+/** What a registered consumer owes at a moment. */
+export interface OverdueConsumer {
+  consumer: string
+  /** Entries past their time without a receipt, as far as was looked. */
+  count: bigint
+  oldest: bigint | null
+  /** Up to here nothing is owed: where the next look may begin. */
+  settledTo: bigint | null
+}
+
+export interface ConsumerQueries {
+  /** By the order in which they were first registered, retired ones too; `after` is the first position of the last row of the page before. */
+  page (filter: { after?: bigint }, limit: number): Promise<ConsumerRow[]>
+  /** All that were not retired. */
+  registered (): Promise<ConsumerRow[]>
+  receiptsOf (userId: string): Promise<ReceiptRow[]>
+  /**
+   * Also needs the read model `lifecycle`.
+   * @param settledTo by consumer, what an earlier answer said
+   * @param limit entries looked at for each consumer
+   */
+  overdue (now: Date, settledTo: ReadonlyMap<string, bigint>, limit: number): Promise<OverdueConsumer[]>
+}

@@ -11,6 +11,8 @@ export interface Metrics {
   request (seen: { method: string, route: string, status: number, seconds: number }): void
   /** The same store, its appends counted by category and outcome. */
   observed (events: EventStore): EventStore
+  /** What each consumer of the lifecycle stream owes. */
+  overdue: { show: (consumer: string, entries: number) => void, hide: (consumer: string) => void }
 }
 
 /** Lag in ms from which on a gauge says "unknown": the log did not answer. */
@@ -37,6 +39,9 @@ export const createMetrics = (projections: Ask): Metrics => {
     projections, ({ lagMs }) => lagMs ?? UNKNOWN)
   gauge(registers, 'chancery_projection_serving', '1 if the read model serves and has no alarm.',
     projections, ({ state }) => state === 'serving' ? 1 : 0)
+  const overdue = new Gauge({
+    name: 'chancery_consumer_overdue', help: 'Lifecycle entries for which a consumer\'s receipt is overdue.', registers, labelNames: ['consumer'] as const
+  })
 
   const append = async (events: EventStore, ...[stream, expected, facts]: Parameters<EventStore['append']>) => {
     const stop = durations.startTimer()
@@ -55,7 +60,8 @@ export const createMetrics = (projections: Ask): Metrics => {
   return {
     registry,
     request: ({ method, route, status, seconds }) => requests.observe({ method, route, status: String(status) }, seconds),
-    observed: (events) => ({ ...events, append: (...call) => append(events, ...call) })
+    observed: (events) => ({ ...events, append: (...call) => append(events, ...call) }),
+    overdue: { show: (consumer, entries) => { overdue.set({ consumer }, entries) }, hide: (consumer) => { overdue.remove({ consumer }) } }
   }
 }
 

@@ -6,6 +6,7 @@ import { withFailpoint } from '../../infra/failpoints.ts'
 import { uuidIds as ids } from '../../infra/ids.ts'
 import { openMailer } from '../../infra/mail/index.ts'
 import { auditQueries } from '../../infra/postgres/queries/audit.ts'
+import { consumerQueries } from '../../infra/postgres/queries/consumers.ts'
 import { erasureQueries } from '../../infra/postgres/queries/erasures.ts'
 import { StartError } from '../start-error.ts'
 import { tokenFileOf } from '../../infra/superadmin/token-file.ts'
@@ -21,6 +22,7 @@ import { createMetrics } from '../http/metrics.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from '../ports.ts'
 import { audit } from '../projections/audit.ts'
+import { consumers } from '../projections/consumers.ts'
 import { startProjections } from '../projections/engine.ts'
 import { erasures } from '../projections/erasures.ts'
 import { lifecycle } from '../projections/lifecycle.ts'
@@ -28,6 +30,7 @@ import { principals } from '../projections/principals.ts'
 import { testers } from '../projections/testers.ts'
 import { tokens } from '../projections/tokens.ts'
 import { users } from '../projections/users.ts'
+import { watchOverdue } from '../reactors/consumers/overdue.ts'
 import { runReactor } from '../reactors/engine.ts'
 import { runErasures } from '../reactors/erasure/schedule.ts'
 import { messageIdOf } from '../reactors/mail/compose.ts'
@@ -67,7 +70,7 @@ export const openService = async (config: Config, options: ServiceOptions): Prom
 }
 
 const clock: Clock = { now: () => new Date() }
-const projectors = [testers, users, tokens, principals, audit, lifecycle, erasures]
+const projectors = [testers, users, tokens, principals, audit, lifecycle, erasures, consumers]
 
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
   const { dataDir, publicUrl, roles } = config
@@ -87,6 +90,8 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   releasers.add('the projections', () => projections.close())
   const mail = createMailWatch(aggregates)
   if (roles.has('reactor')) {
+    const watch = watchOverdue({ consumers: consumerQueries(postgres.database), clock, log: logger, ...metrics.overdue })
+    releasers.add('the watch over receipts', () => watch.stop())
     const mailer = openMailer({ smtpUrl: config.smtpUrl, outbox: join(dataDir, 'outbox'), from: config.mailFrom })
     releasers.add('the mailer', async () => { mailer.close() })
     const reactor = runReactor({

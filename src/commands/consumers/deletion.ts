@@ -1,0 +1,63 @@
+// How far an account's end has come: its lifecycle entries, who has acted on each, who is waited for, what keeps the record.
+import type { LegalHold, Stage } from '../../domain/account/account.ts'
+import type { RecordedOf } from '../../domain/catalogue.ts'
+import { refuse } from '../../domain/codes.ts'
+import type { LifecycleEvent } from '../../domain/lifecycle/entry.ts'
+import { isLifecycleType } from '../../domain/lifecycle/fields.ts'
+import { userAggregate, type User } from '../../domain/user/user.ts'
+import type { EventStore, ExpectedRevision } from '../../ports.ts'
+import type { ConsumerQueries, ConsumerRow, ReceiptRow } from '../../queries.ts'
+
+export interface DeletionDeps { events: Pick<EventStore, 'readStream'>, consumers: Pick<ConsumerQueries, 'registered' | 'receiptsOf'> }
+
+export type Progress =
+  | { consumer: string, state: 'finished', receipt: ReceiptRow }
+  | { consumer: string, state: 'waiting' | 'overdue', dueAt: string }
+
+export interface Deletion {
+  life: Stage
+  /** Those that count at the moment. */
+  holds: LegalHold[]
+  entries: Array<{ event: LifecycleEvent, progress: Progress[] }>
+  position: bigint
+  revision: ExpectedRevision
+}
+
+/**
+ * From the account's stream; consumers and receipts from their read model. Whoever was registered after an entry is not
+ * waited for. Refuses with `subject_not_found` where there is no account.
+ */
+export const deletionOf = async ({ events, consumers }: DeletionDeps, userId: string, now: Date): Promise<Deletion> => {
+  let user: User = userAggregate.initial
+  let position = 0n
+  let revision: ExpectedRevision = 'no_stream'
+  const published: LifecycleEvent[] = []
+  for await (const event of events.readStream(`user-${userId}`)) {
+    user = userAggregate.evolve(user, event as RecordedOf<'user'>)
+    position = event.position
+    revision = event.revision
+    if (isLifecycleType(event.type)) published.push(event as LifecycleEvent)
+  }
+  if (user.status !== 'present') return refuse('subject_not_found', 'There is no such account.')
+  const [registered, receipts] = published.length === 0 ? [[], []] : await Promise.all([consumers.registered(), consumers.receiptsOf(userId)])
+  const { life, holds } = user.account
+  return {
+    life,
+    holds: holds.filter(({ until }) => until === undefined || now.getTime() < Date.parse(until)),
+    entries: published.map((event) => ({ event, progress: progressOf(event, registered, receipts, now) })),
+    position,
+    revision
+  }
+}
+
+const progressOf = (event: LifecycleEvent, registered: readonly ConsumerRow[], receipts: readonly ReceiptRow[], now: Date): Progress[] => {
+  const finished = receipts.filter(({ eventPosition }) => eventPosition === event.position)
+  const owing = registered.filter(({ name, registeredPosition }) => registeredPosition < event.position && !finished.some(({ consumer }) => consumer === name))
+  return [
+    ...finished.map((receipt): Progress => ({ consumer: receipt.consumer, state: 'finished', receipt })),
+    ...owing.map(({ name, overdueMs }): Progress => {
+      const due = new Date(event.created.getTime() + Number(overdueMs))
+      return { consumer: name, state: due <= now ? 'overdue' : 'waiting', dueAt: due.toISOString() }
+    })
+  ]
+}
