@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { accountsOverHttp } from '../../infra/accounts/http.ts'
 import type { Postgres } from '../../infra/postgres/index.ts'
 import { auditQueries } from '../../infra/postgres/queries/audit.ts'
+import { consumerQueries } from '../../infra/postgres/queries/consumers.ts'
 import { ghostQueries } from '../../infra/postgres/queries/ghosts.ts'
 import { lifecycleQueries } from '../../infra/postgres/queries/lifecycle.ts'
 import { principalQueries } from '../../infra/postgres/queries/principals.ts'
@@ -16,16 +17,23 @@ import type { Aggregates } from '../commands/execute.ts'
 import type { AccountRow } from '../commands/testers/import.ts'
 import type { Config } from '../config.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { adminSanctionRoutes } from '../http/routes/admin-sanctions.ts'
 import { adminUserRoutes } from '../http/routes/admin-users.ts'
 import { auditRoutes } from '../http/routes/audit.ts'
+import { consumerRoutes } from '../http/routes/consumers.ts'
+import { authRoutes } from '../http/routes/auth.ts'
 import { enrolPage } from '../http/routes/enrol-page.ts'
 import { enrolmentRoutes } from '../http/routes/enrolment.ts'
 import { ghostInternalRoutes } from '../http/routes/ghost-internal.ts'
 import { healthRoutes } from '../http/routes/health.ts'
+import { internalUserRoutes } from '../http/routes/internal-users.ts'
 import { legalHoldRoutes } from '../http/routes/legal-holds.ts'
+import { lobbyEligibilityRoutes } from '../http/routes/lobby-eligibility.ts'
 import { lobbyLifecycleRoutes } from '../http/routes/lobby-lifecycle.ts'
 import { operationRoutes } from '../http/routes/operations.ts'
+import { receiptRoutes } from '../http/routes/receipts.ts'
 import { principalRoutes } from '../http/routes/principals.ts'
+import { selfRoutes } from '../http/routes/self.ts'
 import { testerRoutes } from '../http/routes/testers.ts'
 import type { Clock, EventStore, Ids, Keys, MailWatch, RedisSource, Vault } from '../ports.ts'
 import type { Projections } from '../projections/engine.ts'
@@ -75,14 +83,22 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     accounts: elsewhere === undefined ? accountsInProcess(accountsDeps) : accountsOverHttp(elsewhere),
     ...elsewhere === undefined && { importAccount: (row: AccountRow, context: CommandContext) => importAccount({ aggregates }, row, context) }
   }
+  const userDeps = { aggregates, events, ids, keys, vault, purgeAfterMs: config.purgeAfterMs }
   return [
     health,
     principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }),
     testerRoutes(testerDeps),
     legalHoldRoutes({ aggregates, events, ids, vault, purgeAfterMs: config.purgeAfterMs }),
     adminUserRoutes({ aggregates, events, clock, vault, keys, users: userQueries(database) }),
+    authRoutes(userDeps),
+    selfRoutes(userDeps),
+    adminSanctionRoutes(userDeps),
+    lobbyEligibilityRoutes(userDeps),
+    internalUserRoutes(userDeps),
     ghostInternalRoutes(accountsDeps),
     lobbyLifecycleRoutes({ lifecycle: lifecycleQueries(database), positions, clock, stream: config.lifecycleStream, retentionMs: config.lifecycleRetentionMs }),
+    consumerRoutes({ aggregates, keys, consumers: consumerQueries(database) }),
+    receiptRoutes({ aggregates, events, consumers: consumerQueries(database) }),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),
     enrolPage(),

@@ -17,10 +17,12 @@ export interface Registration {
 export const register = (user: User, { at, ...account }: Registration): Array<EventOf<'user'>> =>
   user.status === 'absent' ? [{ type: 'user.registered', data: { ...account, registeredAt: at.toISOString() } }] : []
 
+export type BlockedReason = 'account_deleted' | 'permanent_block' | 'login_block'
+
 /** `free`: the account that the address is claimed for says itself that it does not have it. */
 export type Standing =
   | { outcome: 'existing', userId: string }
-  | { outcome: 'blocked', reasonCode: 'account_deleted' | 'permanent_block' | 'login_block' }
+  | { outcome: 'blocked', reasonCode: BlockedReason }
   | { outcome: 'unmade' | 'free' }
 
 /** What the account that holds an address makes of it (seed 003, decision 4 there; decisions 6 and 20). */
