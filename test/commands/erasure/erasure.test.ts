@@ -11,6 +11,7 @@ import { ghostReset } from '../../../src/commands/testers/ghost-reset.ts'
 import { importTesters } from '../../../src/commands/testers/import.ts'
 import { inviteTester } from '../../../src/commands/testers/invite.ts'
 import { resendLink } from '../../../src/commands/testers/resend.ts'
+import type { LogEvent } from '../../../src/domain/catalogue.ts'
 import { Clear } from '../../../src/domain/personal.ts'
 import { isErased } from '../../../src/domain/account/erasure.ts'
 import { testerAggregate } from '../../../src/domain/tester/tester.ts'
@@ -298,11 +299,13 @@ t.test('an older vault brings nobody back', async (t) => {
     return openVault(ground.sealing)
   }
   const sealedOf = async (userId: string) => (await accountState(userId)).email
+  const { value: first } = await log.readAll({ limit: 1 })[Symbol.asyncIterator]().next() as { value: LogEvent }
+  const firstFact = { position: first.position, eventId: first.id }
   const ways: Array<[string, Partial<typeof index>]> = [
     ['the read model knows', {}],
     ['the read model is not there', { known: async () => undefined, purged: async () => { throw new Error('not to be asked') } }],
     ['the read model is of another log', { known: async () => ({ position: (await log.last())?.position ?? 0n, eventId: ids.next() }), purged: async () => { throw new Error('not to be asked') } }],
-    ['the read model is far behind', { known: async () => { for await (const { position, id } of log.readAll({ limit: 1 })) return { position, eventId: id }; return undefined }, purged: async () => [] }]
+    ['the read model is far behind', { known: async () => firstFact, purged: async () => [] }]
   ]
   for (const [name, other] of ways) {
     const older = await restore()
