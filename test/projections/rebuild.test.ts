@@ -3,15 +3,17 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { audit } from '../../src/projections/audit.ts'
+import { lifecycle } from '../../src/projections/lifecycle.ts'
 import { principals } from '../../src/projections/principals.ts'
 import { testers } from '../../src/projections/testers.ts'
 import { tokens } from '../../src/projections/tokens.ts'
 import { users } from '../../src/projections/users.ts'
 import type { ProjectionJob } from '../../src/queries.ts'
 import { until } from '../support/until.ts'
+import { accountLife } from './account-life.ts'
 import { appendLives, appendRefusals, counted, counting, dump, engine, ground, life, type Engine } from './support.ts'
 
-const readModels = [users, testers, tokens, principals, audit]
+const readModels = [users, testers, tokens, principals, audit, lifecycle]
 const names = readModels.map(({ name }) => name)
 
 const ended = async ({ operations }: Engine, { projection, generation }: ProjectionJob): Promise<ProjectionJob> => {
@@ -28,9 +30,10 @@ t.test('property: what was followed live and what is rebuilt from the log are th
   let programs = 0
   await fc.assert(fc.asyncProperty(fc.array(fc.array(fc.nat(99), { minLength: 40, maxLength: 60 }), { minLength: 1, maxLength: 6 }), async (program) => {
     programs++
-    const lives = program.map((numbers) => {
+    const lives = program.flatMap((numbers) => {
       let next = 0
-      return life((below) => (numbers[next++ % numbers.length] ?? 0) % below)
+      const choose = (below: number) => (numbers[next++ % numbers.length] ?? 0) % below
+      return [life(choose), accountLife(choose)]
     })
     const last = await appendLives(base.log, lives)
     if (await running.positions.waitFor(names, last, 20_000) !== undefined) return false
@@ -47,11 +50,9 @@ t.test('property: what was followed live and what is rebuilt from the log are th
   for (const name of names) {
     t.match(await ended(running, await running.operations.verify(name)), { state: 'done', result: { missing: 0, unexpected: 0, different: 0 } }, `verify ${name}`)
   }
-  const { rows: tables } = await base.postgres.database.query("select tablename from pg_tables where schemaname = 'chancery' and tablename ~ '_v1_g'")
-  await until(async () => {
-    const left = await base.postgres.database.query("select tablename from pg_tables where schemaname = 'chancery' and tablename ~ '_v1_g'")
-    return left.count === 7
-  }).catch(() => t.fail(`old tables are dropped (${tables.length} left)`))
+  const tables = async () => (await base.postgres.database.query("select tablename from pg_tables where schemaname = 'chancery' and tablename ~ '_v\\d+_g'")).count
+  const wanted = readModels.reduce((count, { tables }) => count + Object.keys(tables).length, 0)
+  await until(async () => await tables() === wanted).catch(async () => t.fail(`old tables are dropped (${await tables()} left of ${wanted})`))
 })
 
 t.test('rebuild while others write: the old one serves all the time, the new one equals it', async (t) => {
@@ -96,10 +97,11 @@ t.test('verify finds what was changed, added or removed behind the back of the e
   t.equal(await running.positions.waitFor(['audit'], last, 10_000), undefined)
   const { database } = base.postgres
   const { rows } = await database.query<{ position: bigint }>('select position from audit_events order by position')
+  const table = `audit_events_v${audit.version}_g1`
   const [changed, removed] = [rows[10]?.position, rows[20]?.position]
-  await database.query("update audit_events_v1_g1 set actor_id = actor_id || ' ' where position = $1", [changed])
-  await database.query('delete from audit_events_v1_g1 where position = $1', [removed])
-  await database.query('insert into audit_events_v1_g1 select 1, $1, stream, revision, type, occurred_at, created, actor_type, actor_id, command_id from audit_events_v1_g1 limit 1', [randomUUID()])
+  await database.query(`update ${table} set actor_id = actor_id || ' ' where position = $1`, [changed])
+  await database.query(`delete from ${table} where position = $1`, [removed])
+  await database.query(`insert into ${table} select 1, $1, stream, revision, type, occurred_at, created, actor_type, actor_id, command_id from ${table} limit 1`, [randomUUID()])
   const job = await ended(running, await running.operations.verify('audit'))
   t.match(job, {
     state: 'done',
