@@ -1,5 +1,5 @@
 // A local Postgres under the data folder, for a machine that has no server (decision 36).
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Child } from '../children/child.ts'
 import { StartError } from '../../../src/start-error.ts'
@@ -34,7 +34,11 @@ export const openPostgres = async (options: LocalPostgresOptions): Promise<Local
   const cluster = await ensureCluster(home, binaries, account, { durable })
   const server = await retryPorts(port === 0 ? PORT_ATTEMPTS : 1, () =>
     startServer(binaries, account, cluster, { logFile: options.logFile ?? join(home, 'postgres.log'), port, durable }))
-  return { ...server, url: `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${server.port}/postgres` }
+  const url = `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${server.port}/postgres`
+  // For programs on this machine that may keep a database of their own there, as the example lobby does.
+  writeFileSync(join(home, 'url.new'), `${url}\n`, { mode: 0o600 })
+  renameSync(join(home, 'url.new'), join(home, 'url'))
+  return { ...server, url }
 }
 
 /** Postgres cannot choose a free port itself, and one that was free may be taken before it listens. */
