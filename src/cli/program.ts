@@ -5,6 +5,7 @@ import type { Bind } from './verb.ts'
 import { accessVerbs } from './verbs/access.ts'
 import { accountVerbs } from './verbs/accounts.ts'
 import { auditVerbs } from './verbs/audit.ts'
+import { consumerVerbs } from './verbs/consumers.ts'
 import { dataFolderVerbs } from './verbs/data-folder.ts'
 import { ghostVerbs } from './verbs/ghosts.ts'
 import { importVerb } from './verbs/import.ts'
@@ -12,7 +13,7 @@ import { projectionVerbs } from './verbs/projections.ts'
 import { statusVerb } from './verbs/status.ts'
 import { testerVerbs } from './verbs/testers.ts'
 
-const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, accountVerbs, auditVerbs, accessVerbs, dataFolderVerbs]
+const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, accountVerbs, consumerVerbs, auditVerbs, accessVerbs, dataFolderVerbs]
 
 /** @param bind gives each verb its action; the generated reference passes one that does nothing */
 export const createProgram = ({ stdout, stderr }: Pick<Surroundings, 'stdout' | 'stderr'>, bind: Bind): Command => {

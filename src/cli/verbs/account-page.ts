@@ -7,7 +7,7 @@ export interface ListedAccount {
   user_name: string | null
   display_name: string | null
   tariff: { code: string, since: string, until: string | null } | null
-  sanctions: Array<{ sanction_id: string, code: string, scope: string, status: string, starts_at: string, expires_at: string | null }>
+  sanctions: Array<{ sanction_id: string, code: string, scope: string, state: string, starts_at: string, expires_at: string | null }>
   created_at: string
   deleted_at: string | null
   erased: boolean
@@ -46,9 +46,37 @@ export const printAccount = (terminal: Terminal, account: AccountPage): void => 
     ...account.legal_holds === 0 ? [] : [['legal holds', String(account.legal_holds)]],
     ['as of', `position ${asOf.position}, ${asOf.at}`]
   ])
-  terminal.section(['SANCTION', 'SCOPE', 'STATUS', 'FROM', 'UNTIL', 'ID'], account.sanctions.map((sanction) =>
-    [sanction.code, sanction.scope, sanction.status, sanction.starts_at, sanction.expires_at ?? 'lifted', sanction.sanction_id]))
+  terminal.section(['SANCTION', 'SCOPE', 'STATE', 'FROM', 'UNTIL', 'ID'], account.sanctions.map((sanction) =>
+    [sanction.code, sanction.scope, sanction.state, sanction.starts_at, sanction.expires_at ?? 'lifted', sanction.sanction_id]))
   terminal.section(['MAY', 'ANSWER', 'BECAUSE OF'], Object.entries(eligibility).map(([marker, { allowed, because }]) =>
     [marker, allowed ? 'yes' : 'no', because === undefined ? '' : `${because.code} on ${because.scope}`]))
   terminal.section(['LIMIT', 'VALUE', 'SET'], Object.entries(limits).map(([code, { value, set_at: at }]) => [code, String(value), at ?? 'default']))
+}
+
+export interface Deletion {
+  user_id: string
+  stage: string
+  deleted_at: string | null
+  purge_after: string | null
+  holds: Array<{ hold_id: string, matter: string, until: string | null }>
+  entries: Array<{
+    event_type: string
+    event_position: string
+    occurred_at: string
+    consumers: Array<{ consumer: string, state: string, outcome?: string, items?: number, acknowledged_at?: string, due_at?: string }>
+  }>
+  settled: boolean
+}
+
+export const printDeletion = (terminal: Terminal, { user_id: user, stage, deleted_at: deleted, purge_after: purge, holds, entries, settled }: Deletion): void => {
+  terminal.table(['account', user], [
+    ['stage', stage],
+    ...deleted === null ? [] : [['deleted', deleted]],
+    ...purge === null ? [] : [['erased from', purge]],
+    ...holds.map(({ matter, until }) => ['held for', `${matter}${until === null ? '' : ` until ${until}`}`]),
+    ['downstream', settled ? 'nobody is waited for' : 'somebody is waited for']
+  ])
+  terminal.section(['ENTRY', 'WHEN', 'CONSUMER', 'STATE', 'OUTCOME', 'ITEMS', 'AT'], entries.flatMap(({ event_type: type, occurred_at: at, consumers }) =>
+    (consumers.length === 0 ? [undefined] : consumers).map((one) =>
+      [type, at, one?.consumer ?? '-', one?.state ?? '-', one?.outcome ?? '-', one?.items === undefined ? '-' : String(one.items), one?.acknowledged_at ?? one?.due_at ?? '-'])))
 }

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander'
 import { reasonFor } from '../ask.ts'
 import { jsonOption, minPositionOption, ticketOption, type Bind, type Family, type Json, type Listing, type Tools } from '../verb.ts'
 import { ACCOUNTS, accountPath } from './account-path.ts'
-import { listedColumns, listedRow, printAccount, type AccountPage, type ListedAccount } from './account-page.ts'
+import { listedColumns, listedRow, printAccount, printDeletion, type AccountPage, type Deletion, type ListedAccount } from './account-page.ts'
 import { changeVerbs } from './account-changes.ts'
 import { holdVerbs } from './account-holds.ts'
 
@@ -96,10 +96,11 @@ const lookVerbs = (accounts: Command, bind: Bind): void => {
 
   const deletion = accounts.command('deletion').argument('<user>')
     .description('Shows how far a block or a deletion has come downstream: who has finished, who waits, who is overdue. Exit code 5 if somebody is overdue.')
-    .addOption(jsonOption())
-  bind(deletion, async ({ client, terminal }, user: string, options: Json) => {
-    const { body } = await client.request<Record<string, unknown>>('GET', accountPath(user, 'deletion'))
-    terminal.line(JSON.stringify(body, undefined, options.json === true ? undefined : 2))
-    return JSON.stringify(body).includes('"overdue":true') ? 'findings' : 'done'
+    .addOption(minPositionOption()).addOption(jsonOption())
+  bind(deletion, async ({ client, terminal }, user: string, options: Listing) => {
+    const { body } = await client.request<Deletion>('GET', accountPath(user, 'deletion'), { minPosition: options.minPosition })
+    if (options.json === true) terminal.json(body)
+    else printDeletion(terminal, body)
+    return body.entries.some(({ consumers }) => consumers.some(({ state }) => state === 'overdue')) ? 'findings' : 'done'
   })
 }

@@ -4,7 +4,7 @@ import { jsonOption, type Family, type Json } from '../verb.ts'
 /** What `/health/ready` answers; stores and projections only from the machine itself, or with a token that may see them. */
 interface Ready {
   status: 'ready' | 'not_ready'
-  publisher?: { status: 'waiting' | 'away' | 'ready', remarks: string[] }
+  publisher?: { status: 'waiting' | 'away' | 'stopped' | 'ready', lag_entries: number | null, remarks: string[] }
   stores?: Record<string, { status: 'up' | 'down', took_ms: number }>
   projections?: Array<{ name: string, version: number, status: string, position: string, lag: number | 'unknown', alarm?: string }>
 }
@@ -23,7 +23,7 @@ export const statusVerb: Family = (program, bind) => {
       terminal.section(['STORE', 'STATUS', 'ANSWERED IN'], Object.entries(stores).map(([name, store]) => [name, store.status, `${store.took_ms} ms`]))
       terminal.section(['PROJECTION', 'VERSION', 'STATUS', 'BEHIND', 'POSITION'], projections.map(({ name, version, status, position, lag }) =>
         [name, String(version), status, lag === 'unknown' ? 'unknown' : `${lag} ms`, position]))
-      if (publisher !== undefined) terminal.section(['PUBLISHER', 'REDIS'], [['lifecycle', publisher.status]])
+      if (publisher !== undefined) terminal.section(['PUBLISHER', 'STATUS', 'BEHIND'], [['lifecycle', publisher.status, publisher.lag_entries === null ? 'unknown' : `${publisher.lag_entries} entries`]])
       for (const remark of publisher?.remarks ?? []) terminal.note(`publisher: ${remark}`)
       for (const { name, alarm } of projections) if (alarm !== undefined) terminal.note(`${name}: ${alarm}`)
     }
