@@ -62,7 +62,7 @@ export const ownFactItem = async (event: OwnEvent, open: OpenText) => {
     occurred_at: occurredAt,
     position: String(position),
     revision: String(revision),
-    by: actor.type === 'person' ? 'you' as const : actor.type === 'system' ? 'system' as const : 'operator' as const
+    by: actor.type === 'person' && actor.id === event.data.userId ? 'you' as const : 'service' as const
   }
   switch (event.type) {
     case 'user.profile_updated': {

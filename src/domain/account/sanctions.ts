@@ -66,7 +66,7 @@ const startsBeforeEnd = ({ startsAt }: Span, { expiresAt }: Span): boolean => ex
 
 const alreadyApplied = ({ sanctionId, code, scope, startsAt, expiresAt }: Sanction): never => refuse('conflict',
   'A sanction of this code and scope counts in that time already. Remove it first, or choose another time.',
-  { sanction_id: sanctionId, code_of_sanction: code, scope, starts_at: startsAt, ...expiresAt !== undefined && { expires_at: expiresAt } })
+  { sanction_id: sanctionId, sanction_code: code, scope, starts_at: startsAt, ...expiresAt !== undefined && { expires_at: expiresAt } })
 
 /**
  * Removes a sanction that counts or is still to begin; downstream services hear nothing of it (seed 003, decision 5

@@ -44,7 +44,7 @@ const ownSanction = {
 }
 const EventPlace = { event_id: Id(), revision: DecimalString() }
 const LimitItem = Type.Object({ value: Type.Integer(), cause: Type.Optional(Type.Object(EventPlace, closed)) }, closed)
-const Limits = Type.Object(Object.fromEntries(limitCodes.map((code) => [code, LimitItem])), closed)
+export const Limits = Type.Object(Object.fromEntries(limitCodes.map((code) => [code, LimitItem])), closed)
 const Verdict = Type.Object({
   allowed: Type.Boolean(),
   because: Type.Optional(Type.Object({
@@ -52,7 +52,7 @@ const Verdict = Type.Object({
     starts_at: Time(), expires_at: Type.Optional(Time()), ...EventPlace
   }, closed))
 }, closed)
-const Markers = Type.Object(Object.fromEntries(markers.map((marker) => [marker, Verdict])), closed)
+export const Markers = Type.Object(Object.fromEntries(markers.map((marker) => [marker, Verdict])), closed)
 
 export const SelfAnswer = Accepted({
   user_id: Id(),
@@ -72,7 +72,7 @@ export const HistoryAnswer = Type.Object({
     occurred_at: Time(),
     position: DecimalString(),
     revision: DecimalString(),
-    by: Type.Union([Type.Literal('you'), Type.Literal('operator'), Type.Literal('system')]),
+    by: Type.Union([Type.Literal('you'), Type.Literal('service')]),
     changed: Type.Optional(Type.Array(Type.String({ maxLength: 32 }), { maxItems: 8 })),
     sanction: Type.Optional(Type.Object(ownSanction, closed)),
     sanction_id: Type.Optional(Id()),
