@@ -1,7 +1,9 @@
 // `chancery accounts …`: find accounts, and read one with all that stands for or against it, now or as of a moment.
 import { Option, type Command } from 'commander'
 import { reasonFor } from '../ask.ts'
-import { jsonOption, minPositionOption, ticketOption, type Bind, type Family, type Json, type Listing, type Tools } from '../verb.ts'
+import type { Exit } from '../failures.ts'
+import type { Terminal } from '../terminal.ts'
+import { jsonOption, keyOption, minPositionOption, ticketOption, type Bind, type Family, type Json, type Listing, type Tools } from '../verb.ts'
 import { ACCOUNTS, accountPath } from './account-path.ts'
 import { listedColumns, listedRow, printAccount, printDeletion, type AccountPage, type Deletion, type ListedAccount } from './account-page.ts'
 import { changeVerbs } from './account-changes.ts'
@@ -21,6 +23,7 @@ interface Fact { occurred_at: string, type: string, actor: { type: string, id: s
 
 export const accountVerbs: Family = (program, bind) => {
   const accounts = program.command('accounts').description('Accounts: find, look, sanction, limit, delete, hold.')
+  addressVerbs(accounts, bind)
   findVerb(accounts, bind)
   lookVerbs(accounts, bind)
   changeVerbs(accounts, bind)
@@ -39,6 +42,31 @@ const opening = async (options: Opening, { surroundings }: Tools): Promise<Recor
       ...options.ticket !== undefined && { ticket: options.ticket }
     }
   : {}
+
+const addressVerbs = (accounts: Command, bind: Bind): void => {
+  const ensure = accounts.command('ensure').argument('<email>')
+    .description('Makes the account of an address if there is none, as the auth service does at a first sign-in. Exit code 5 if the address is blocked.')
+    .addOption(keyOption()).addOption(jsonOption())
+  bind(ensure, async ({ client, terminal }, email: string, options: Json & { key?: string }) => {
+    const { body } = await client.request<Stands>('POST', '/api/v1/auth/ensure-by-email', { key: options.key, body: { email } })
+    return tellStanding(terminal, body, options)
+  })
+  const resolve = accounts.command('resolve').argument('<email>')
+    .description('Says what an address stands for: an account, none yet, or none ever. Exit code 5 if it is blocked.')
+    .addOption(jsonOption())
+  bind(resolve, async ({ client, terminal }, email: string, options: Json) => {
+    const { body } = await client.request<Stands>('POST', '/api/v1/auth/resolve-by-email', { body: { email } })
+    return tellStanding(terminal, body, options)
+  })
+}
+
+interface Stands { outcome: string, user_id?: string, reason_code?: string }
+
+const tellStanding = (terminal: Terminal, body: Stands, { json = false }: Json): Exit => {
+  if (json) terminal.json(body)
+  else terminal.line(`${body.outcome}: ${body.user_id === undefined ? body.reason_code ?? 'no account' : `account ${body.user_id}`}`)
+  return body.outcome === 'blocked' ? 'findings' : 'done'
+}
 
 const findVerb = (accounts: Command, bind: Bind): void => {
   const find = accounts.command('find')
