@@ -17,7 +17,7 @@ import { accountItem, factItem, listedAccount } from '../user-items.ts'
 export type AdminUserRouteDeps = OverviewDeps & { keys: Pick<Keys, 'addressHash' | 'userNameHash'> }
 
 const PATH = '/api/v1/admin/users'
-const tags = ['accounts: admin']
+const tags = ['admin']
 const READ = { permission: 'accounts.read' } as const
 
 export const adminUserRoutes = (deps: AdminUserRouteDeps): FastifyPluginAsyncTypebox => async (app) => {

@@ -1,7 +1,10 @@
 // What the admin's reads of accounts take and give: pages, one account, its timeline.
-import { Type, type TSchema } from '@sinclair/typebox'
-import { LanguageTag, LimitCode, limitCodes, markers, SanctionCode, SanctionScope, TimeZone } from '../../domain/account/catalogues.ts'
+import { Type, type TObject, type TSchema } from '@sinclair/typebox'
+import { LanguageTag, LimitCode, limitCodes, SanctionCode, SanctionScope, TimeZone } from '../../domain/account/catalogues.ts'
 import { Accepted, AsOfParameter, AsOfPlace, closed, Cursor, DecimalString, Id, Limit, Page, ReasonCode, Ticket, Time } from './shared.ts'
+import { Limits, Markers, UserParams } from './users.ts'
+
+export { UserParams }
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const Word = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64 })
@@ -13,8 +16,6 @@ const opening = {
   reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'Why a deleted account is looked at; recorded, sealed, in its stream' })),
   ticket: Type.Optional(Ticket())
 }
-
-export const UserParams = Type.Object({ user_id: Id() }, closed)
 
 export const UsersQuery = Type.Object({
   email: Type.Optional(Type.String({ minLength: 3, maxLength: 254, description: 'The exact address' })),
@@ -43,7 +44,7 @@ const LimitValue = () => Type.Integer({ minimum: 0, maximum: 1_000_000 })
 const Count = () => Type.Integer({ minimum: 0, maximum: 1_000_000 })
 
 const SanctionItem = Type.Object({
-  sanction_id: Id(), code: SanctionCode, scope: SanctionScope(), status: Type.Union([Type.Literal('active'), Type.Literal('scheduled')]),
+  sanction_id: Id(), code: SanctionCode, scope: SanctionScope(), state: Type.Union([Type.Literal('active'), Type.Literal('scheduled')]),
   starts_at: Time(), expires_at: Nullable(Time())
 }, closed)
 const TariffItem = Type.Object({ code: Word(), since: Time(), until: Nullable(Time()) }, closed)
@@ -72,19 +73,14 @@ export const UserPage = Page({
   revision: DecimalString()
 })
 
-/** The fact that made something so. */
-const Cause = Type.Object({ event_id: Type.String({ maxLength: 64 }), revision: DecimalString() }, closed)
-const MarkerItem = Type.Object({
-  allowed: Type.Boolean(),
-  because: Type.Optional(Type.Object({ sanction_id: Id(), code: SanctionCode, scope: SanctionScope(), ...Cause.properties }, closed))
-}, closed)
-const LimitItem = Type.Object({ value: LimitValue(), set_at: Nullable(Time()), cause: Type.Optional(Cause) }, closed)
+/** A limit as it is in force, and since when it is not the default. */
+const LimitItem = Type.Composite([Limits.properties['max_registered_race_names'] as TObject, Type.Object({ set_at: Nullable(Time()) })], closed)
 
 export const UserAnswer = Accepted({
   ...account,
   stage: Type.Union((['live', 'deleted', 'erasing', 'purged'] as const).map((stage) => Type.Literal(stage)), { description: 'Where its life stands now, whatever moment is asked about' }),
   purged_at: Nullable(Time()),
-  eligibility: Type.Object(Object.fromEntries(markers.map((marker) => [marker, MarkerItem])), closed),
+  eligibility: Markers,
   limits: Type.Object(Object.fromEntries(limitCodes.map((code) => [code, LimitItem])), closed),
   legal_holds: Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'How many are in force' }),
   as_of: AsOfPlace()
