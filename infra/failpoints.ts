@@ -6,7 +6,7 @@ const form = /^append\.(before|after):([a-z0-9._]+):kill$/
 
 /** Wraps the store if a failpoint is set; throws if it is not of the form above. */
 export const withFailpoint = (events: EventStore, failpoint: string | undefined): EventStore => {
-  if (failpoint === undefined) return events
+  if (failpoint === undefined || failpoint.startsWith('publisher.')) return events
   const [, moment, type] = form.exec(failpoint) ?? []
   if (moment === undefined) throw new Error(`not a failpoint: ${failpoint}`)
   const die = () => process.kill(process.pid, 'SIGKILL')
@@ -18,4 +18,9 @@ export const withFailpoint = (events: EventStore, failpoint: string | undefined)
     return appended
   }
   return { ...events, append }
+}
+
+/** For moments that are no append: dies at the one that the failpoint names (`publisher.after_append:kill`). */
+export const failpointOf = (failpoint: string | undefined) => (moment: string): void => {
+  if (failpoint === `${moment}:kill`) process.kill(process.pid, 'SIGKILL')
 }

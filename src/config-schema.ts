@@ -79,7 +79,7 @@ export const settingsSchema = Type.Object({
   CHANCERY_ACCOUNTS_TOKEN: Type.Optional(word({ description: 'Access token for CHANCERY_ACCOUNTS_URL, of a principal with the role accounts-service.' })),
   CHANCERY_LOG_LEVEL: oneOf<(typeof logLevels)[number]>(logLevels, { description: 'The least important lines that are logged.', default: 'info' }),
   CHANCERY_FAILPOINT: Type.Optional(word({
-    description: 'For tests: kills the process before or after an append of this type.', pattern: '^append\\.(before|after):[a-z0-9._]+:kill$',
+    description: 'For tests: kills the process before or after an append of this type, or at a moment of the publisher.', pattern: '^(append\\.(before|after):[a-z0-9._]+|publisher\\.(before_append|after_append|after_epoch)):kill$',
     examples: ['append.after:account.ghost_reset:kill']
   }))
 }, { $id: 'settings' })

@@ -5,7 +5,7 @@ export interface StreamEntry { id: string, fields: Readonly<Record<string, strin
 
 /** The stream at one moment. */
 export interface StreamState {
-  /** `last-generated-id`; `0-0` for a stream that is absent or was never written. */
+  /** `last-generated-id`; `0-0` for a stream that is absent or was never written, `none` if the key holds something else. */
   tail: string
   length: number
   first: StreamEntry | undefined
@@ -124,6 +124,24 @@ export interface PublisherStatus {
   trimmed: number
   alarms: readonly LifecycleAlarm[]
   verified: Verification | undefined
+}
+
+/** What Redis holds beside the log's own knowledge. */
+export interface StreamReport {
+  state: StreamState
+  /** The end of the stream, if no event of the log has it. */
+  strayEntryId: string | undefined
+  groups: readonly string[]
+  consumers: ReadonlyArray<RegisteredConsumer & { acknowledged: bigint | undefined }>
+}
+
+/** What operators do with the stream. All but `status` throw StreamUnavailable and LogUnavailable. */
+export interface LifecycleOperations {
+  /** Undefined where this process does not publish. */
+  status (): PublisherStatus | undefined
+  report (): Promise<StreamReport>
+  /** Compares the whole retained window with the log. */
+  verify (): Promise<Verification>
 }
 
 /** A consumer of the stream as far as trimming and epochs concern it. */

@@ -1,10 +1,12 @@
 // The Lua that Redis runs: each script is one atomic step on the lifecycle stream.
 
-/** The id at the stream's end, also when that entry is gone; `0-0` without a stream. */
+/** The id at the stream's end, also when that entry is gone; `0-0` without a stream, `none` where the key holds something else. */
 const TAIL = `
 local function info()
   local facts = {}
-  if redis.call('EXISTS', KEYS[1]) == 0 then return facts end
+  local kind = redis.call('TYPE', KEYS[1])['ok']
+  if kind == 'none' then return facts end
+  if kind ~= 'stream' then return {['last-generated-id'] = 'none'} end
   local answer = redis.call('XINFO', 'STREAM', KEYS[1])
   for i = 1, #answer, 2 do facts[answer[i]] = answer[i + 1] end
   return facts
@@ -33,6 +35,7 @@ return {
 export const APPEND = `${TAIL}
 local count, at, existed = tonumber(ARGV[2]), 3, 0
 local last = tail()
+if last == 'none' then return {'moved', last} end
 if last ~= ARGV[1] then
   local known = false
   while existed < count and not known do

@@ -27,6 +27,7 @@ import { enrolmentRoutes } from '../http/routes/enrolment.ts'
 import { ghostInternalRoutes } from '../http/routes/ghost-internal.ts'
 import { healthRoutes } from '../http/routes/health.ts'
 import { internalUserRoutes } from '../http/routes/internal-users.ts'
+import { lifecycleOperationRoutes } from '../http/routes/lifecycle-operations.ts'
 import { legalHoldRoutes } from '../http/routes/legal-holds.ts'
 import { lobbyEligibilityRoutes } from '../http/routes/lobby-eligibility.ts'
 import { lobbyLifecycleRoutes } from '../http/routes/lobby-lifecycle.ts'
@@ -37,6 +38,7 @@ import { selfRoutes } from '../http/routes/self.ts'
 import { testerRoutes } from '../http/routes/testers.ts'
 import type { Clock, EventStore, Ids, Keys, MailWatch, RedisSource, Vault } from '../ports.ts'
 import type { Projections } from '../projections/engine.ts'
+import { publisherHealth, type Lifecycle } from './publisher.ts'
 
 export interface Parts {
   config: Config
@@ -51,16 +53,17 @@ export interface Parts {
   projections: Projections
   /** Absent where this process does not publish. */
   redis: RedisSource | undefined
+  lifecycleStream: Lifecycle
   vault: Vault
 }
 
 /** Every route of this process: health always, the rest where it has the role `api`. */
 export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
-  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, redis, vault } = parts
+  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, redis, lifecycleStream, vault } = parts
   const { positions, operations } = projections
   const health = healthRoutes({
     stores: { event_store: () => events.ping(), postgres: () => pool.query('select 1') }, projections: () => operations.list(), metrics,
-    ...redis !== undefined && { publisher: () => ({ status: redis.state(), remarks: redis.remarks() }) }
+    ...redis !== undefined && { publisher: () => publisherHealth(redis, lifecycleStream.publisher?.status()) }
   })
   if (!config.roles.has('api')) return [health]
 
@@ -101,6 +104,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     receiptRoutes({ aggregates, events, consumers: consumerQueries(database) }),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),
+    lifecycleOperationRoutes({ aggregates, ids, stream: config.lifecycleStream, operations: () => lifecycleStream.operations() }),
     enrolPage(),
     enrolmentRoutes({ aggregates, keys, ids, vault, ceremonies: openCeremonies({ publicUrl: config.publicUrl }) })
   ]

@@ -19,6 +19,7 @@ import type { Config } from '../config.ts'
 import { openFoundation } from './foundation.ts'
 import { buildApp } from '../http/app.ts'
 import { createMetrics } from '../http/metrics.ts'
+import { registerPublisherMetrics } from '../http/publisher-metrics.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from '../ports.ts'
 import { audit } from '../projections/audit.ts'
@@ -38,6 +39,7 @@ import { mailReactor } from '../reactors/mail/mail.ts'
 import { mailRules } from '../reactors/mail/next-step.ts'
 import { createMailWatch } from '../reactors/mail/watch.ts'
 import { startAtOpenIntents } from '../reactors/start.ts'
+import { openLifecycle } from './publisher.ts'
 import { openRedisSource } from './redis.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
 import { routesOf } from './routes.ts'
@@ -122,6 +124,9 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   // Behind the start: a Redis may have to be fetched first, and no command needs it.
   const redis = roles.has('publisher') ? openRedisSource({ config, logger, tell }) : undefined
   if (redis !== undefined) releasers.add('Redis', () => redis.close())
+  const lifecycleStream = openLifecycle({ config, aggregates, clock, events, ids, keys, logger, redis, consumers: () => consumerQueries(postgres.database).registered() }, releasers)
+  const { publisher } = lifecycleStream
+  if (publisher !== undefined) registerPublisherMetrics(metrics.registry, () => publisher.status())
 
   // The door.
   const { tls, trustedProxies } = config.http
@@ -136,7 +141,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     metrics,
     trustedProxies,
     ...tls !== undefined && { tls: { cert: readPem(tls.certFile, 'CHANCERY_TLS_CERT'), key: readPem(tls.keyFile, 'CHANCERY_TLS_KEY') } },
-    routes: routesOf({ config, aggregates, clock, events, ids, keys, mail, metrics, postgres, projections, redis, vault })
+    routes: routesOf({ config, aggregates, clock, events, ids, keys, lifecycleStream, mail, metrics, postgres, projections, redis, vault })
   })
   releasers.add('the HTTP server', () => app.close())
   const url = await listenOn(app, config.http)

@@ -12,7 +12,7 @@ export interface HealthRouteDeps {
   stores: Readonly<Record<string, () => Promise<unknown>>>
   projections: () => Promise<readonly ProjectionStatus[]>
   /** What the lifecycle stream is published to; absent where this process does not publish. It is no condition of being ready: commands go on without it. */
-  publisher?: () => { status: 'waiting' | 'away' | 'ready', remarks: readonly string[] }
+  publisher?: () => { status: 'waiting' | 'away' | 'stopped' | 'ready', lagEntries: number | undefined, lagMs: number | undefined, remarks: readonly string[] }
   metrics: Metrics
 }
 
@@ -28,7 +28,11 @@ const Ready = Type.Object({
     status: Type.Union([Type.Literal('up'), Type.Literal('down')]), took_ms: Type.Integer()
   }), { maxProperties: 10 })),
   publisher: Type.Optional(Type.Object({
-    status: Type.Union([Type.Literal('waiting'), Type.Literal('away'), Type.Literal('ready')], { description: 'waiting: there is no Redis yet; away: it does not answer' }),
+    status: Type.Union([Type.Literal('waiting'), Type.Literal('away'), Type.Literal('stopped'), Type.Literal('ready')], {
+      description: 'waiting: there is no Redis yet; away: it does not take entries; stopped: somebody has to act, the remarks say how'
+    }),
+    lag_entries: Type.Union([Type.Integer(), Type.Null()], { description: 'Lifecycle events that the stream still lacks; null while that is not known' }),
+    lag_ms: Type.Union([Type.Integer(), Type.Null()], { description: 'Age of the oldest of them' }),
     remarks: Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 20 })
   }, { additionalProperties: false, description: 'Not a condition of being ready: what is to be published waits in the log' })),
   projections: Type.Optional(Type.Array(Type.Object({
@@ -96,8 +100,9 @@ const check = async (ask: () => Promise<unknown>): Promise<Check> => {
   return { status: up ? 'up' : 'down', took_ms: Math.round(performance.now() - began) }
 }
 
-const publisherItem = ({ status, remarks }: ReturnType<NonNullable<HealthRouteDeps['publisher']>>) =>
-  ({ status, remarks: remarks.map((remark) => remark.slice(0, 1000)) })
+const publisherItem = ({ status, lagEntries, lagMs, remarks }: ReturnType<NonNullable<HealthRouteDeps['publisher']>>) => ({
+  status, lag_entries: lagEntries ?? null, lag_ms: lagMs === undefined ? null : Math.round(lagMs), remarks: remarks.slice(0, 20).map((remark) => remark.slice(0, 1000))
+})
 
 const projectionItem = ({ name, version, state, here, position, lagMs, alarm }: ProjectionStatus) => ({
   name, version, status: state, here, position: String(position), lag: lagMs === undefined ? 'unknown' as const : Math.round(lagMs),
