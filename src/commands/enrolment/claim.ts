@@ -1,7 +1,7 @@
 // Claims an address for an account that is about to be made. A claim is completed, never taken over (decision 6).
 import type { Personal } from '../../domain/personal.ts'
-import { refuse } from '../../domain/codes.ts'
 import { claimEmail, emailAggregate, releaseEmail } from '../../domain/reservation/reservation.ts'
+import { addressBlocked, addressTaken } from '../../domain/user/enrolment.ts'
 import { userAggregate } from '../../domain/user/user.ts'
 import { ADDRESS_RULE } from '../address.ts'
 import type { CommandContext } from '../context.ts'
@@ -25,7 +25,7 @@ export const claimAddress = async (deps: EnrolmentDeps, claimant: Claimant, cont
     })
   })
   // Somebody was faster: whoever holds it now is looked at when the person tries again.
-  if (claim.state.status === 'held' && claim.state.by !== userId) taken()
+  if (claim.state.status === 'held' && claim.state.by !== userId) addressTaken()
 }
 
 /** Gives the address back if the account turned out to have been reset while it was claimed. */
@@ -45,7 +45,7 @@ const outlived = async (deps: EnrolmentDeps, holder: string, claimant: Claimant,
       ? [{ type: 'user.created', data: { userId: holder, testerId, email: claimant.email(holder), addressHash, createdAt: context.at.toISOString() } }]
       : []
   })
-  return state.status === 'reset' ? holder : taken()
+  // An account that has another address left this one behind: a key was used twice, and the second time counted.
+  if (state.status === 'reset' || (state.status === 'present' && state.addressHash !== addressHash)) return holder
+  return state.status === 'present' && state.account.life.stage !== 'live' ? addressBlocked() : addressTaken()
 }
-
-const taken = (): never => refuse('conflict', 'An account with this address exists. Sign in with it, or ask whoever invited you.')

@@ -33,7 +33,7 @@ export const issueOptions = async (deps: EnrolmentDeps, link: Link, context: Com
   const claimant: Claimant = { userId, testerId, addressHash, email: (id) => new Clear(address, `user-${id}`) }
   const account = await aggregates.current(userAggregate, userId)
   // Nothing is claimed for an account that could not go on; a repeat gets its first answer.
-  if (!account.commands.has(context.commandId)) mayEnrol(account.state, testerId)
+  if (!account.commands.has(context.commandId)) mayEnrol(account.state, testerId, context.at)
   await claimAddress(deps, claimant, context)
   const challengeId = ids.derive('challenge', context.commandId)
   const issued = await aggregates.execute({

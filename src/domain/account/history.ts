@@ -71,7 +71,9 @@ export const limitHistory = (events: UserEvents): LimitRecord[] => {
 export type SanctionState = 'scheduled' | 'active' | 'expired' | 'removed'
 
 /** What a sanction is at a moment. */
-export const sanctionStateAt = ({ startsAt, expiresAt, removed }: Pick<SanctionRecord, 'startsAt' | 'expiresAt' | 'removed'>, at: Date): SanctionState => {
+export const sanctionStateAt = (
+  { startsAt, expiresAt, removed }: { startsAt: Instant, expiresAt?: Instant | undefined, removed?: Act | undefined }, at: Date
+): SanctionState => {
   if (removed !== undefined) return 'removed'
   if (at.getTime() < Date.parse(startsAt)) return 'scheduled'
   return expiresAt !== undefined && Date.parse(expiresAt) <= at.getTime() ? 'expired' : 'active'
