@@ -143,8 +143,8 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
       tell('proven', { from, to, count })
       place = { ...place, digest: since }
     } catch (error) {
-      // A range that begins before what is kept can be compared no more: the next one begins here.
-      if (error instanceof ServiceRefusal && error.code === 'position_trimmed') place = { ...place, digest: since }
+      // A range that begins before what is kept, or is too long, can be compared no more: the next one begins here.
+      if (error instanceof ServiceRefusal && ['position_trimmed', 'invalid_request'].includes(error.code)) place = { ...place, digest: since }
       else tell('trouble', error)
     } finally {
       since = undefined

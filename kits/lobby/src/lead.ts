@@ -56,7 +56,7 @@ export const lead = async <Tx>({ settings, lease, stream, tell, signal: stopped 
       return pause(AGAIN_MS)
     }
     try {
-      const snapshot = await service.snapshot()
+      const snapshot = await service.snapshot(gap.upTo)
       if (snapshot.position < gap.upTo) throw new Error(`the snapshot ends at ${snapshot.position}, before what is missing`)
       await store.restart(lease, snapshot.position, (tx) => onSnapshotNeeded({ ...gap, snapshot }, tx))
       await hands.load()

@@ -1,5 +1,6 @@
 // Chancery's HTTP side, as far as a consumer needs it: snapshot, digest, receipts, registration.
 import { randomUUID } from 'node:crypto'
+import type { LifecycleEntry } from './entry.ts'
 
 /** A refusal of the service, with its code of the closed list. */
 export class ServiceRefusal extends Error {
@@ -16,11 +17,13 @@ export class ServiceRefusal extends Error {
 /** A user's last lifecycle entry, as of the snapshot's position. */
 export interface SnapshotUser {
   userId: string
-  /** Type of the last entry. A block that was lifted since is listed, too: `state` says what holds. */
-  eventType: string
-  state: string
   position: bigint
   eventId: string
+  type: LifecycleEntry['type']
+  occurredAt: Date
+  reasonCode: string
+  /** The block was removed since: nothing was published of that, and what it caused stays. */
+  lifted: boolean
 }
 
 export interface Snapshot {
@@ -44,7 +47,8 @@ export interface Receipt {
 }
 
 export interface LifecycleService {
-  snapshot (): Promise<Snapshot>
+  /** As of now, and not before `atLeast`. */
+  snapshot (atLeast: bigint): Promise<Snapshot>
   /** Count and rolling hash of the entries in (from, to]. */
   digest (from: bigint, to: bigint): Promise<{ count: number, hash: string }>
   /** Safe to repeat: the same receipt is one fact. */
@@ -85,28 +89,23 @@ export const createLifecycleService = ({ url, token, timeoutMs = 10_000 }: Servi
     throw new ServiceRefusal(response.status, problem.code ?? 'unknown', problem.detail ?? response.statusText)
   }
 
-  interface Page { position: string, items: Array<Record<'user_id' | 'event_type' | 'state' | 'position' | 'event_id', string>>, next_cursor: string | null }
-  const page = (asOf: string | undefined, cursor: string | null): Promise<Page> => {
-    const query = new URLSearchParams({ ...asOf !== undefined && { as_of: asOf }, ...cursor !== null && { cursor } })
-    return call<Page>('GET', `/lifecycle/snapshot?${query.toString()}`)
-  }
+  interface Page { as_of: string, items: Item[], next_cursor: string | null }
+  const page = (query: Record<string, string>): Promise<Page> => call('GET', `/lifecycle/snapshot?${new URLSearchParams({ limit: '1000', ...query }).toString()}`)
 
   return {
-    snapshot: async () => {
-      const first = await page(undefined, null)
+    snapshot: async (atLeast) => {
+      const first = await page({ min_position: String(atLeast) })
       return {
-        position: BigInt(first.position),
+        position: BigInt(first.as_of),
         users: async function * () {
-          for (let current = first; ; current = await page(first.position, current.next_cursor)) {
-            for (const { user_id: userId, event_type: eventType, state, position, event_id: eventId } of current.items) {
-              yield { userId, eventType, state, position: BigInt(position), eventId }
-            }
+          for (let current = first; ; current = await page({ cursor: current.next_cursor })) {
+            yield * current.items.map(userOf)
             if (current.next_cursor === null) return
           }
         }
       }
     },
-    digest: async (from, to) => call('GET', `/lifecycle/digest?from=${from}&to=${to}`),
+    digest: async (from, to) => call('GET', `/lifecycle/digest?from=${from}&to=${to}&min_position=${to}`),
     postReceipt: async ({ consumer, eventId, position, userId, outcome, items, digest }) => call('POST', '/receipts',
       { consumer, event_id: eventId, position: String(position), user_id: userId, outcome, items, digest }, `receipt-${consumer}-${position}`),
     register: async (name, { group, overdueMs }) => { await call('PUT', `/consumers/${name}`, { group, overdue_ms: overdueMs }) },
@@ -116,6 +115,13 @@ export const createLifecycleService = ({ url, token, timeoutMs = 10_000 }: Servi
     }
   }
 }
+
+type Item = Record<'user_id' | 'event_type' | 'position' | 'event_id' | 'occurred_at_ms' | 'reason_code', string> & { lifted: boolean }
+
+const userOf = (item: Item): SnapshotUser => ({
+  userId: item.user_id, position: BigInt(item.position), eventId: item.event_id, type: item.event_type,
+  occurredAt: new Date(Number(item.occurred_at_ms)), reasonCode: item.reason_code, lifted: item.lifted
+})
 
 /** How soon the service may be asked again for a key that it did not name. */
 const ASK_AGAIN_MS = 60_000
