@@ -1,13 +1,19 @@
-// Entry of `npm run demo`: plays the ghosts' life against the running service, over HTTP, and says what it does.
+// Entry of `npm run demo`: plays a story against the running service, over HTTP, and says what it does.
 import { environment } from '../../config.ts'
 import { Failure } from '../failures.ts'
+import { playLifecycle } from './lifecycle-story.ts'
 import { play } from './story.ts'
+
+const stories = new Map([['ghosts', play], ['lifecycle', playLifecycle]])
 
 const stopping = new AbortController()
 process.once('SIGINT', () => { stopping.abort() })
 
+const [name = 'ghosts', ...more] = process.argv.slice(2)
+const story = more.length === 0 ? stories.get(name) : undefined
 try {
-  await play({ env: environment(), stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, signal: stopping.signal })
+  if (story === undefined) throw new Failure('usage', `There is no such story. These are told: ${[...stories.keys()].join(', ')}; for example npm run demo -- lifecycle`)
+  await story({ env: environment(), stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, signal: stopping.signal })
 } catch (error) {
   if (!(error instanceof Failure)) throw error
   process.stderr.write(`\n${error.message}\n`)
