@@ -8,6 +8,9 @@ export const USER_NAME_RULE = 1
 /** 3 to 32 letters, digits, `_`, `-` and `.`, beginning with a letter or digit; marks belong to the letter before them. */
 const NAME = /^[\p{L}\p{Nd}](?:[\p{L}\p{Nd}_.-]|(?<=[\p{L}\p{M}])\p{M}){2,31}$/u
 
+/** The Greek iota subscript: a mark in lower case and a letter in upper case, so no folding of it is sure to be one. */
+const IOTA_SUBSCRIPT = '\u0345'
+
 export interface UserName {
   /** As it is shown: trimmed and composed. */
   text: string
@@ -18,8 +21,9 @@ export interface UserName {
 /** The form in which names are compared: NFC, trimmed, case folded; undefined if it is no user name. */
 export const foldUserName = (text: string): string | undefined => {
   const composed = text.normalize('NFC').trim()
-  // Upper and then lower case is what brings ß and ss, and the two small sigmas, together.
-  return NAME.test(composed) ? composed.toUpperCase().toLowerCase().normalize('NFC') : undefined
+  // There and back: lower case for ẞ, upper for ß and ss and for the two small sigmas, and lower again to compare.
+  if (!NAME.test(composed) || composed.normalize('NFD').includes(IOTA_SUBSCRIPT)) return undefined
+  return composed.toLowerCase().toUpperCase().toLowerCase().normalize('NFC')
 }
 
 /** Reads a user name, or gives back undefined if it is none. */
