@@ -146,7 +146,7 @@ t.test('user names', async (t) => {
   const good = ['abc', 'Karl-1', 'Ä_ö.ü', 'x'.repeat(32), '1st', '名前です', 'नमस्ते', 'ΟΔΟΣ']
   for (const name of good) t.ok(foldUserName(name), name)
   const bad = ['', 'ab', 'x'.repeat(33), '-abc', '.abc', 'a b c', 'a@b.c', 'abc\u0000', 'abc\u200d', 'a/b', '\u0301abc', '<b>', '😀😀😀', 'abc\u202e', 'ᾳbc']
-  for (const name of bad) t.equal(foldUserName(name), undefined, JSON.stringify(name))
+  for (const name of bad) t.equal(foldUserName(name), undefined, `${encodeURIComponent(name)} is none`)
   const same: Array<[string, string]> = [['Karl', ' kARL '], ['Ä_ö', 'a\u0308_O\u0308'], ['Straße', 'STRASSE'], ['Straẞe', 'strasse'], ['ΟΔΟΣ', 'οδος'], ['οδοσ', 'οδος']]
   for (const [one, other] of same) t.equal(foldUserName(one), foldUserName(other), `${one} is ${other}`)
   t.not(foldUserName('a.b'), foldUserName('a_b'))
@@ -164,7 +164,7 @@ t.test('user names', async (t) => {
   const keys = { userNameHash: (normalised: string) => normalised }
   t.strictSame(readUserName(keys, ' Karl '), { text: 'Karl', hash: '1:karl' }, 'the hash holds the version of the rule, the text stays as it was written')
   t.equal(requireDisplayName('  Karl der Große 😀 '), 'Karl der Große 😀')
-  for (const text of ['', '   ', 'x'.repeat(65), 'a\nb', 'a\u0007', 'a\u2028b', '\u202eabc', 'a\u2066b']) t.equal(refusal(() => requireDisplayName(text)), 'invalid_request', JSON.stringify(text))
+  for (const text of ['', '   ', 'x'.repeat(65), 'a\nb', 'a\u0007', 'a\u2028b', '\u202eabc', 'a\u2066b']) t.equal(refusal(() => requireDisplayName(text)), 'invalid_request', `${encodeURIComponent(text)} is none`)
   t.equal([...requireDisplayName('😀'.repeat(64))].length, 64, 'characters are counted, not units')
 })
 
