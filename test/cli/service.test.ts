@@ -123,7 +123,7 @@ t.test('a replay is the log: whole, in order, byte for byte; and one stream of i
 })
 
 t.test('a read model that differs from the log is found and filled anew', async (t) => {
-  t.match(await chancery('status'), { exit: 0, stdout: /event_store +up[^]*postgres +up[^]*testers +1 +serving/ })
+  t.match(await chancery('status'), { exit: 0, stdout: /event_store +up[^]*postgres +up[^]*testers +\d +serving/ })
   t.match(await chancery('projections', 'verify', 'testers'), { exit: 0, stderr: /6 rows compared, 0 differ/ })
   const client = new pg.Client(service.env['CHANCERY_POSTGRES_URL'])
   await client.connect()
@@ -158,6 +158,52 @@ t.test('a token does what its roles allow, until it is revoked', async (t) => {
   t.equal(token?.usable, true)
   t.equal((await chancery('tokens', 'revoke', id, token?.token_id ?? '')).exit, 0)
   t.match(await asPat('testers', 'list'), { exit: exitCodes.access.value, stderr: /unauthenticated/ })
+})
+
+t.test('an account: made, found, judged, limited, held, deleted, and looked at as it was', async (t) => {
+  const json = async <T>(...words: string[]): Promise<T> => {
+    const { exit, stdout, stderr } = await chancery(...words, '--json')
+    t.equal(exit, 0, `${words.join(' ')}: ${stderr}`)
+    return JSON.parse(stdout) as T
+  }
+  t.match(await chancery('accounts', 'resolve', 'racer@example.test'), { exit: 0, stdout: 'creatable: no account\n' })
+  const { user_id: user, position: begin } = await json<{ user_id: string, position: string }>('accounts', 'ensure', 'racer@example.test')
+  t.match(await chancery('accounts', 'resolve', 'racer@example.test'), { exit: 0, stdout: `existing: account ${user}\n` })
+  const why = ['--reason-code', 'test_case', '--reason', 'to see it done']
+
+  const { sanction_id: sanction } = await json<{ sanction_id: string }>('accounts', 'sanction', user, 'game_join_block', '--scope', 'game:g1', '--public-note', 'Not in this game.', ...why)
+  t.match(await chancery('accounts', 'sanction', user, 'game_join_block', '--scope', 'game:g1', ...why), { exit: 1, stderr: /^conflict/ })
+  t.match(await chancery('accounts', 'limit', user, 'max_registered_race_names', 'many', ...why), { exit: exitCodes.usage.value, stderr: /whole number/ })
+  t.equal((await chancery('accounts', 'limit', user, 'max_registered_race_names', '7', ...why)).exit, 0)
+  const tariff = await json<{ position: string }>('accounts', 'tariff', user, 'gold', ...why)
+  t.match(await chancery('accounts', 'find', '--limit', 'max_registered_race_names=7', '--tariff', 'gold', '--min-position', tariff.position),
+    { exit: 0, stdout: new RegExp(`^USER .*\n${user} +game_join_block +gold +- +racer@example\\.test\n$`) })
+  t.match(await chancery('accounts', 'show', user), { exit: 0, stdout: /racer@example\.test[^]*game_join_block +game:g1 +active[^]*can_login +yes[^]*max_registered_race_names +7/ })
+  t.equal((await chancery('accounts', 'lift', user, sanction, ...why)).exit, 0)
+  t.equal((await chancery('accounts', 'unlimit', user, 'max_registered_race_names', ...why)).exit, 0)
+  t.match(await chancery('accounts', 'sanctions', user), { exit: 0, stdout: /game_join_block +game:g1 +removed/ })
+  t.match(await json('accounts', 'show', user, '--as-of', begin), { tariff: null, sanctions: [], as_of: { position: begin } })
+
+  const { hold_id: hold } = await json<{ hold_id: string }>('accounts', 'hold', user, '--matter', 'case-7', ...why)
+  const { position } = await json<{ position: string }>('accounts', 'delete', user, ...why)
+  t.match(await chancery('accounts', 'show', user), { exit: 1, stderr: /^subject_not_found/ })
+  t.match(await chancery('accounts', 'resolve', 'racer@example.test'), { exit: exitCodes.findings.value, stdout: 'blocked: account_deleted\n' })
+  t.match(await chancery('accounts', 'show', user, '--include-deleted'), { exit: exitCodes.usage.value, stderr: /--reason/ })
+  t.match(await json('accounts', 'show', user, '--include-deleted', '--reason', 'the person asked'), { email: 'racer@example.test', stage: 'deleted', tariff: { code: 'gold' }, legal_holds: 1 })
+  t.match(await chancery('accounts', 'timeline', user, '--include-deleted', '--reason', 'the person asked'), { exit: 0, stdout: /user\.registered[^]*user\.sanction_removed[^]*user\.deleted[^]*user\.record_opened/ })
+  t.match(await chancery('accounts', 'deletion', user, '--min-position', position), { exit: 0, stdout: /held for +case-7[^]*user\.lifecycle\.deleted/ })
+  t.match(await chancery('accounts', 'holds', user), { exit: 0, stdout: /case-7 +yes/ })
+  t.equal((await chancery('accounts', 'release', user, hold, '--reason', 'closed')).exit, 0)
+  t.match(await chancery('accounts', 'holds', user), { exit: 0, stdout: /case-7 +no/ })
+})
+
+t.test('a consumer: registered, changed, listed, retired', async (t) => {
+  t.equal((await chancery('consumers', 'register', 'lobby-x', '--overdue-ms', 'soon')).exit, exitCodes.usage.value)
+  t.match(await chancery('consumers', 'register', 'lobby-x'), { exit: 0, stdout: /group lobby-x/ })
+  const changed = await chancery('consumers', 'register', 'lobby-x', '--group', 'g', '--overdue-ms', '5000', '--json')
+  t.match(await chancery('consumers', 'list', '--min-position', positionOf(changed)), { exit: 0, stdout: /lobby-x +g +registered +5000 ms/ })
+  const retired = await chancery('consumers', 'retire', 'lobby-x', '--json')
+  t.match(await chancery('consumers', 'list', '--min-position', positionOf(retired)), { stdout: /lobby-x +g +retired/ })
 })
 
 t.test('the same key gets the first answer again', async (t) => {
