@@ -45,7 +45,8 @@ const consumer = createLifecycleConsumer<pg.PoolClient>({
   service,
   parallel,
   leaseMs: settings.leaseMs,
-  store: postgresStore<pg.PoolClient>({ pool }),
+  // A member that was stopped in the middle of a transaction keeps its locks so long; the next one waits for them.
+  store: postgresStore<pg.PoolClient>({ pool, idleMs: Math.max(settings.leaseMs, 2_000) }),
   macKeys: macKeysFrom(service, name),
   handle: async (entry, tx) => {
     // A later version of Chancery may publish more than this directory acts on.

@@ -19,13 +19,13 @@ export interface PostgresStoreOptions<Client extends PgClient> {
   prefix?: string
   /**
    * Longest pause of a handler between two statements, in ms: then Postgres ends its transaction. A member that was
-   * stopped in the middle of one must not keep its locks. Default 20,000.
+   * stopped in the middle of one keeps its locks so long, and its successor may have to wait for them. Default 10,000.
    */
   idleMs?: number
 }
 
 /** Makes the adapter. Handlers get the pool's client, inside the transaction. */
-export const postgresStore = <Client extends PgClient>({ pool, prefix = 'lifecycle_', idleMs = 20_000 }: PostgresStoreOptions<Client>): ConsumerStore<Client> => {
+export const postgresStore = <Client extends PgClient>({ pool, prefix = 'lifecycle_', idleMs = 10_000 }: PostgresStoreOptions<Client>): ConsumerStore<Client> => {
   if (!/^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$/.test(prefix)) throw new Error('a prefix is a lower-case identifier, with a schema in front or without')
   const sql = statementsOf(prefix)
   const begin = `begin; set local idle_in_transaction_session_timeout = ${Math.round(idleMs)}`
