@@ -67,5 +67,6 @@ const nextSteps: Partial<Record<Code, string>> = {
   outcome_unknown: 'repeat the command with --key set to the idempotency_key above',
   projection_behind: 'chancery status shows the lag; repeat the command',
   read_models_unavailable: 'chancery status shows which store is away; repeat the command',
+  redis_unavailable: 'chancery status says what the publisher waits for; everything else goes on without it',
   idempotency_key_reused: 'leave out --key, or repeat the first command exactly'
 }

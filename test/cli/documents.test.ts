@@ -5,9 +5,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { startLobby } from '../../src/cli/demo/lobby.ts'
+import { playLifecycle } from '../../src/cli/demo/lifecycle-story.ts'
+import { redisOnPath } from '../support/redis.ts'
 import { spawnService } from '../support/service.ts'
 import { until } from '../support/until.ts'
 import { commandLine } from './command-line.ts'
@@ -72,7 +76,7 @@ t.test('tutorial, import, backup and restore do what they say', { timeout: 120_0
     dataDir,
     // Not in the backup: after the restore it is given by the reader who kept it.
     token: () => existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : '',
-    env: { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'silent' }
+    env: { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'silent', PATH: `${await redisOnPath(t)}:/usr/bin:/bin` }
   }
   /** A reader is slower than the read models, which fill in the first moments after a start. */
   const start = async () => {
@@ -87,6 +91,27 @@ t.test('tutorial, import, backup and restore do what they say', { timeout: 120_0
   const told = await type(t, tutorial, { CHANCERY_URL: first.url })
   for (const word of ['imported: 1', 'ghost_empty_shell', 'token_used', 'mail: sent', '.eml', 'console.beta.ghost_reset.completed']) t.ok(told.includes(word), word)
   t.match(await type(t, blocksOf('how-to/import-an-existing-beta.md'), { CHANCERY_URL: first.url }), /imported: 3[^]*sent again[^]*1 reset, 0 refused, 0 left/)
+
+  const names = blocksOf('tutorial/names-that-are-released.md')
+  t.equal(names.length, 11)
+  await type(t, only(names, 'first'), { CHANCERY_URL: first.url })
+  const addressIn = (folder: string) => readFileSync(join(dataDir, folder, 'url'), 'utf8').trim()
+  const lobby = await startLobby({
+    chanceryUrl: first.url, token: readFileSync(join(place, 'lobby.token'), 'utf8').trim(), postgresUrl: `${addressIn('postgres')}?options=-csearch_path%3Dpublic`, redisUrl: addressIn('redis'),
+    consumer: 'race-name-directory', stream: 'user:lifecycle_events'
+  })
+  t.teardown(() => lobby.kill())
+  const released = await type(t, only(names, 'second'), { CHANCERY_URL: first.url, DIRECTORY: lobby.url })
+  t.match(released, /race-name-directory +race-name-directory +registered[^]*"name":"Compiler"[^]*permanent_blocked[^]*finished +released +1[^]*"items":\[\{"name":"Engine"[^]*can_login +no +permanent_block[^]*lifecycle +away[^]*user\.lifecycle\.deleted[^]*finished +released +1[^]*"items":\[\][^]*blocked: account_deleted[^]*iris@example\.test[^]*user\.record_opened/)
+  await lobby.stop()
+
+  let story = ''
+  await playLifecycle({
+    env: { CHANCERY_URL: first.url, CHANCERY_DATA_DIR: dataDir }, stdin: Readable.from([]), stderr: process.stderr, signal: new AbortController().signal,
+    stdout: new Writable({ write: (chunk: Buffer, _encoding, done) => { story += String(chunk); done() } })
+  })
+  t.match(story, /kill -STOP[^]*away, 2 entries behind the log[^]*Analytical Engine, Compiler, Enigma, Nanosecond[^]*released, 2[^]*released, 1[^]*kill -9[^]*names still taken +none[^]*0 missing, 0 extra, 0 different, 0 out of order/)
+
   const token = first.token()
   const had = await first.request('GET', '/api/v1/console/beta/testers')
   await first.stop()

@@ -27,6 +27,6 @@ export const statusVerb: Family = (program, bind) => {
       for (const remark of publisher?.remarks ?? []) terminal.note(`publisher: ${remark}`)
       for (const { name, alarm } of projections) if (alarm !== undefined) terminal.note(`${name}: ${alarm}`)
     }
-    return body.status === 'ready' ? 'done' : 'findings'
+    return body.status === 'ready' && body.publisher?.status !== 'stopped' ? 'done' : 'findings'
   })
 }
