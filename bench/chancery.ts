@@ -16,10 +16,11 @@ export interface Chancery {
   stop: () => Promise<void>
 }
 
-export const startChancery = async (dir: string): Promise<Chancery> => {
+/** @param env settings on top: its own data folder, a free port, errors only */
+export const startChancery = async (dir: string, env: Record<string, string> = {}): Promise<Chancery> => {
   const dataDir = join(dir, 'chancery')
   const service = await childLine([compiled('src/main.js')], {
-    env: { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'error' }, ready: (line) => /http:\/\/\S+:\d+/.test(line)
+    env: { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'error', ...env }, ready: (line) => /http:\/\/\S+:\d+/.test(line)
   })
   const url = /http:\/\/[^\s/]+/.exec(service.line)?.[0] ?? ''
   const token = readFileSync(join(dataDir, 'superadmin.token'), 'utf8').trim()

@@ -1,5 +1,6 @@
 // The suites of npm run bench, by name.
 import { commandSuite } from './command.ts'
+import { readsSuite } from './reads.ts'
 import { rebuildSuite } from './rebuild.ts'
 import { storeSuite } from './store.ts'
 import type { SuiteOptions, SuiteResult } from './suite.ts'
@@ -7,5 +8,6 @@ import type { SuiteOptions, SuiteResult } from './suite.ts'
 export const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
   store: storeSuite,
   command: commandSuite,
-  rebuild: rebuildSuite
+  rebuild: rebuildSuite,
+  reads: readsSuite
 }
