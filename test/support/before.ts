@@ -1,9 +1,25 @@
-// Runs once before all tests: starts what they share.
+// Runs once before all tests: starts what they share, and begins to keep what they leave behind.
+import { randomBytes } from 'node:crypto'
+import { readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { keepPostgres } from './keep-postgres.ts'
-import { redisProgram } from './redis.ts'
+import { beginRun } from './left-behind.ts'
 import { postgresFile } from './run.ts'
 
-// Without a Redis the tests that need one say why, and the others run.
-const redis = redisProgram().catch((error: unknown) => { process.stderr.write(`${String(error)}\n`) })
+const alive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+// A run that was killed searched nothing and left everything.
+for (const name of readdirSync(tmpdir())) {
+  const pid = /^chancery-test-(?:left|canaries)-(\d+)/.exec(name)?.[1]
+  if (pid !== undefined && !alive(Number(pid))) rmSync(join(tmpdir(), name), { recursive: true, force: true })
+}
+
+beginRun({ what: 'the planted leak', text: `planted-${randomBytes(24).toString('base64url')}` })
 await keepPostgres(process.ppid, postgresFile())
-await redis

@@ -1,13 +1,14 @@
 // Event stores for tests: our local server on a fresh folder, in this process or as a child that can be killed.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { openEventStore } from '../../infra/local/eventstore/index.ts'
+import { leaveFolder } from './left-behind.ts'
 
 export interface TestEventStore {
   /** `esdb://127.0.0.1:PORT?tls=false` */
@@ -36,7 +37,7 @@ export async function testEventStore (t: Context, options: Options = {}): Promis
   const store = options.child === true ? await asChild(dataDir, options.port ?? 0) : await inProcess(dataDir, options.port ?? 0)
   t.teardown(async () => {
     await store.stop()
-    await rm(dataDir, { recursive: true, force: true })
+    await leaveFolder(dataDir)
   })
   return store
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { keepPostgres } from './keep-postgres.ts'
+import { isSearched, leaveText } from './left-behind.ts'
+import { rowsIn } from './rows.ts'
 import { postgresFile } from './run.ts'
 
 export interface TestDatabase {
@@ -13,6 +15,9 @@ export interface TestDatabase {
   url: string
   name: string
 }
+
+/** Rows of a table that are searched for secrets at the end of the run; its first ones are like the others. */
+const MOST_ROWS = 2_000
 
 let server: Promise<string> | undefined
 
@@ -44,6 +49,10 @@ export const testDatabase = async (t: Pick<Test, 'teardown'>): Promise<TestDatab
   const url = await serverUrl()
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`
   await administer(url, `create database ${name}`)
-  t.teardown(() => administer(url, `drop database if exists ${name} with (force)`))
-  return { url: url.replace(/\/postgres$/, `/${name}`), name }
+  const own = url.replace(/\/postgres$/, `/${name}`)
+  t.teardown(async () => {
+    if (isSearched()) for (const [table, text] of await rowsIn(own, MOST_ROWS)) await leaveText(`rows-${name}-${table}.txt`, text)
+    await administer(url, `drop database if exists ${name} with (force)`)
+  })
+  return { url: own, name }
 }

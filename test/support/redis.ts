@@ -12,6 +12,7 @@ import { markOf } from '../../infra/local/children/processes.ts'
 import { provideProgram } from '../../infra/local/redis/index.ts'
 import type { RedisProgram } from '../../infra/local/redis/program.ts'
 import { startRedisServer } from '../../infra/local/redis/server.ts'
+import { leaveFolder } from './left-behind.ts'
 
 export interface TestRedis {
   /** `redis://:password@127.0.0.1:PORT`; the same after every start. */
@@ -88,7 +89,7 @@ export const testRedis = async (t: Context, { settings = [] }: TestRedisOptions 
   t.teardown(async () => {
     for (const client of clients) client.disconnect()
     await kill()
-    await rm(home, { recursive: true, force: true })
+    await leaveFolder(home)
   })
 
   return {

@@ -2,15 +2,18 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import pino from 'pino'
 import type { Test } from 'tap'
-import { readConfig } from '../../src/config.ts'
+import { readConfig, type Config } from '../../src/config.ts'
+import { createLogger } from '../../src/start/logger.ts'
 import { openService } from '../../src/start/service.ts'
 import { testEventStore } from './eventstore.ts'
+import { isSearched, leaveFolder, noteCanary, notePersons, noteTokens } from './left-behind.ts'
 import { testDatabase } from './postgres.ts'
 import { until } from './until.ts'
 
@@ -46,35 +49,53 @@ export interface ServiceOptions {
 const surroundings = async (t: Context, options: ServiceOptions): Promise<Surroundings> => {
   if (options.beside !== undefined) return { ...options.beside, env: { ...options.beside.env, ...options.env } }
   const dataDir = mkdtempSync(join(tmpdir(), 'chancery-test-service-'))
-  t.teardown(() => { rmSync(dataDir, { recursive: true, force: true }) })
+  t.teardown(() => leaveFolder(dataDir))
   const env: Env = { CHANCERY_DATA_DIR: dataDir, CHANCERY_HTTP_PORT: '0', CHANCERY_LOG_LEVEL: 'silent', CHANCERY_PUBLIC_URL: 'http://localhost:8420' }
   // Who gives no Redis has none: the service would start one for each test, or fetch it first.
   if (options.env?.['CHANCERY_REDIS_URL'] === undefined) env['CHANCERY_ROLES'] = 'api,projector,reactor'
   if (options.stores !== 'local') {
     env['CHANCERY_EVENTSTORE_URL'] = (await testEventStore(t)).url
     env['CHANCERY_POSTGRES_URL'] = (await testDatabase(t)).url
-    env['CHANCERY_MASTER_KEY'] = randomBytes(32).toString('hex')
+    const masterKey = randomBytes(32)
+    noteCanary({ what: 'a master key', text: masterKey })
+    env['CHANCERY_MASTER_KEY'] = masterKey.toString('hex')
   }
-  return { env: { ...env, ...options.env }, dataDir, token: () => readFileSync(join(dataDir, 'superadmin.token'), 'utf8').trim() }
+  const token = () => {
+    const found = readFileSync(join(dataDir, 'superadmin.token'), 'utf8').trim()
+    noteTokens(found)
+    return found
+  }
+  return { env: { ...env, ...options.env }, dataDir, token }
 }
 
+/** Whoever asks has one that must be found nowhere. */
+const BROWSER = `canary-browser/${randomBytes(12).toString('hex')}`
+noteCanary({ what: 'a user agent', text: BROWSER })
+
 const requester = (url: string, { token }: Surroundings): TestService['request'] => async (method, path, body, headers = {}) => {
-  const all = new Headers({ authorization: `Bearer ${token()}`, ...headers })
+  const all = new Headers({ authorization: `Bearer ${token()}`, 'user-agent': BROWSER, ...headers })
+  notePersons(body)
   if (all.get('authorization') === '') all.delete('authorization')
   if (body !== undefined && !all.has('content-type')) all.set('content-type', 'application/json')
   const response = await fetch(url + path, {
     method, headers: all, redirect: 'manual', ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) })
   })
   const text = await response.text()
+  noteTokens(text)
   const json = /json/.test(response.headers.get('content-type') ?? '') && !/ndjson/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) as Record<string, unknown> : {} }
 }
+
+/** What is to be searched afterwards is logged, to a file; the screen stays as the settings say. */
+const loggerFor = (config: Config) => isSearched() && config.logLevel === 'silent'
+  ? createLogger({ dataDir: config.dataDir, logLevel: 'debug' }, new Writable({ write: (_chunk, _encoding, done) => { done() } }))
+  : pino({ level: config.logLevel })
 
 /** Opens the service in this process; it closes when `t` ends. */
 export const testService = async (t: Context, options: ServiceOptions = {}): Promise<TestService> => {
   const around = await surroundings(t, options)
   const config = readConfig(around.env)
-  const service = await openService(config, { logger: pino({ level: config.logLevel }) })
+  const service = await openService(config, { logger: loggerFor(config) })
   t.teardown(() => service.close())
   return { ...around, url: service.url, request: requester(service.url, around), stop: () => service.close() }
 }
@@ -111,6 +132,9 @@ export const launchService = async (t: Context, options: ServiceOptions & { uid?
   const stop = async () => {
     if (!ended) child.kill('SIGTERM')
     await exit
+    if (!isSearched()) return
+    mkdirSync(join(around.dataDir, 'log'), { recursive: true })
+    writeFileSync(join(around.dataDir, 'log', `printed-${String(child.pid)}.txt`), output + complaints)
   }
   t.teardown(stop)
   return {
