@@ -49,6 +49,8 @@ export const openStream = ({ redis, key, name, group, onError }: StreamOptions):
       maxRetriesPerRequest: 0,
       enableOfflineQueue: true,
       commandTimeout: silenceMs,
+      // Its timer also runs where the connection is closed already, and would hold up the end of the process.
+      disconnectTimeout: 100,
       retryStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000),
       // The old master of a fail-over goes on as a replica.
       reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
