@@ -59,8 +59,8 @@ export interface LifecycleStream {
   /** Consumer → position up to which it has acknowledged. */
   acknowledged (): Promise<ReadonlyMap<string, bigint>>
   trim (order: TrimOrder): Promise<TrimAnswer>
-  /** Puts the stream aside under another name and begins an empty one with its groups; once for an epoch. */
-  beginAnew (order: EpochOrder): Promise<void>
+  /** Puts the stream aside under another name and begins an empty one with its groups; false if this epoch was begun before. */
+  beginAnew (order: EpochOrder): Promise<boolean>
   close (): void
 }
 

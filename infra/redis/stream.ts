@@ -62,7 +62,7 @@ export const openLifecycleStream = ({ url, key }: { url: string, key: string }):
       return outcome === 'trimmed' ? { outcome, entries: what } : { outcome: 'refused', because: outcome, name: what }
     },
     beginAnew: async ({ epochId, renamedTo, groups }) => {
-      await run(BEGIN_ANEW, [key, renamedTo, beside('epoch'), beside('read_to')], [epochId, ...groups.flatMap(({ group, position }) => [group, `${position}-${position}`])])
+      return await run(BEGIN_ANEW, [key, renamedTo, beside('epoch'), beside('read_to')], [epochId, ...groups.flatMap(({ group, position }) => [group, `${position}-${position}`])]) === 1
     },
     close: () => { client.disconnect() }
   }

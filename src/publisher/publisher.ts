@@ -45,10 +45,7 @@ export const startPublisher = (deps: PublisherDeps): Publisher => {
   /** Carries out an epoch that the log orders; the stream is empty then, and filled like any empty one. */
   const settleEpoch = async (stream: LifecycleStream): Promise<{ open: EpochBegun | undefined, begun: ReadonlySet<string> }> => {
     const { open, begun } = await readEpochs(events)
-    if (open !== undefined) {
-      await stream.beginAnew(open)
-      failpoint('publisher.after_epoch')
-    }
+    if (open !== undefined && await stream.beginAnew(open)) failpoint('publisher.after_epoch')
     return { open, begun: new Set(begun) }
   }
 

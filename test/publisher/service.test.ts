@@ -1,0 +1,158 @@
+// The publisher in the whole service, over HTTP: deletions under load while Redis fails in every way, a zombie that is fenced, and an epoch that is killed.
+import { cp, rm } from 'node:fs/promises'
+import type { Redis } from 'ioredis'
+import { FormatRegistry } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import t, { type Test } from 'tap'
+import { EntryFields, entryIdOf } from '../../src/domain/lifecycle/entry.ts'
+import { STREAM } from '../support/lifecycle.ts'
+import { testRedis, type TestRedis } from '../support/redis.ts'
+import { spawnService, testService, type Answer, type TestService } from '../support/service.ts'
+import { until } from '../support/until.ts'
+
+const DELETIONS = 50
+const LIFECYCLE = '/api/v1/operations/lifecycle'
+FormatRegistry.Set('uuid', (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text))
+type Users = Pick<TestService, 'request'>
+
+/** A few at a time: the door sheds what is too much at once. */
+const makeUsers = async (service: Users, count: number): Promise<string[]> => {
+  const made: string[] = []
+  await Promise.all(Array.from({ length: 8 }, async (_, lane) => {
+    for (let i = lane; i < count; i += 8) {
+      const { status, body } = await service.request('POST', '/api/v1/auth/ensure-by-email', { email: `${crypto.randomUUID()}@example.org` })
+      if (status !== 200) throw new Error(`no account was made: ${status}`)
+      made.push(String(body['user_id']))
+    }
+  }))
+  return made
+}
+
+const remove = (service: Users, id: string): Promise<Answer> => service.request('POST', `/api/v1/internal/users/${id}/delete`, { reason_code: 'asked' })
+
+/** Positions of the lifecycle facts as the auditor has them, in order. */
+const factPositions = async (service: Users, after: bigint): Promise<bigint[]> => {
+  const found: bigint[] = []
+  for (let cursor = ''; ;) {
+    const { body } = await service.request('GET', `/api/v1/audit/events?type=user.lifecycle.deleted&limit=1000${cursor}`)
+    found.push(...(body['items'] as Array<{ position: string }>).map(({ position }) => BigInt(position)))
+    const next = body['next_cursor'] as string | null
+    if (next === null) return found.filter((position) => position > after).sort((a, b) => Number(a - b))
+    cursor = `&cursor=${next}`
+  }
+}
+
+const entries = (redis: Redis): Promise<Array<[string, string[]]>> => redis.xrange(STREAM, '-', '+').catch(() => [])
+
+/** Waits for as many entries, then asks the service itself, by its comparison with the log. */
+const settle = async (t: Test, service: Users, redis: Redis, count: number, what: string): Promise<void> => {
+  await until(async () => (await entries(redis)).length >= count, 20_000)
+  t.match(await service.request('POST', `${LIFECYCLE}/verify`, {}), { status: 200, body: { entries: count, missing: 0, extra: 0, different: 0, out_of_order: 0 } }, what)
+}
+
+const failures: Record<string, (server: TestRedis, copy: string) => Promise<void>> = {
+  'stopped and started': async (server) => { await server.stop(); await server.start() },
+  killed: async (server) => { await server.kill(); await server.start() },
+  emptied: async (server) => { await server.kill(); await rm(server.folder, { recursive: true }); await server.start() },
+  'restored from an older copy': async (server, copy) => {
+    await server.kill()
+    await rm(server.folder, { recursive: true })
+    await cp(copy, server.folder, { recursive: true })
+    await server.start()
+  }
+}
+
+t.test('fifty deletions under load, and Redis fails among them', async (t) => {
+  const server = await testRedis(t)
+  const redis = server.client()
+  const service = await testService(t, { env: { CHANCERY_REDIS_URL: server.url } })
+  const users = await makeUsers(service, DELETIONS * Object.keys(failures).length + 10)
+  for (const id of users.splice(0, 10)) t.equal((await remove(service, id)).status, 200)
+  await settle(t, service, redis, 10, 'before anything happens')
+  const copy = `${server.folder}.copy`
+  await server.stop()
+  await cp(server.folder, copy, { recursive: true })
+  await server.start()
+  let whole = 10
+  for (const [name, fail] of Object.entries(failures)) {
+    const before = BigInt(((await redis.xrevrange(STREAM, '+', '-', 'COUNT', 1))[0]?.[0] ?? '0-0').split('-')[0] ?? 0)
+    const batch = users.splice(0, DELETIONS)
+    const answers: number[] = []
+    let failing: Promise<void> | undefined
+    await Promise.all([0, 1, 2, 3, 4].map(async (lane) => {
+      for (let i = lane; i < batch.length; i += 5) {
+        if (i === 10) failing = fail(server, copy)
+        answers.push((await remove(service, batch[i] ?? '')).status)
+      }
+    }))
+    t.strictSame(answers, Array(DELETIONS).fill(200), `${name}: every deletion succeeds`)
+    await failing
+    whole += DELETIONS
+    await settle(t, service, redis, whole, name)
+    const fresh = (await entries(redis)).map(([id]) => id).filter((id) => BigInt(id.split('-')[0] ?? 0) > before)
+    t.strictSame(fresh, (await factPositions(service, before)).map(entryIdOf), `${name}: fifty entries, in the order of the log`)
+    t.equal(fresh.length, DELETIONS)
+  }
+  await rm(copy, { recursive: true })
+  const all = (await entries(redis)).map(([, texts]) => Object.fromEntries(texts.flatMap((text, i) => i % 2 === 0 ? [[text, texts[i + 1]]] : [])))
+  t.ok(all.every((fields) => Value.Check(EntryFields, fields)), 'every entry is what the schema of the stream says')
+  t.notMatch(JSON.stringify(all), '@', 'nothing personal')
+
+  await server.stop()
+  const [lag] = await makeUsers(service, 1)
+  await remove(service, lag ?? '')
+  await until(async () => Number(((await service.request('GET', '/health/ready')).body['publisher'] as { lag_entries: number }).lag_entries) === 1)
+  t.match((await service.request('GET', '/health/ready')).body, { publisher: { status: 'away', lag_entries: 1, lag_ms: Number } })
+  t.match((await service.request('GET', LIFECYCLE)).body, { redis: null, publisher: { status: 'away' } })
+  t.match(await service.request('POST', `${LIFECYCLE}/verify`, {}), { status: 503, body: { code: 'redis_unavailable' } })
+  t.match(await service.request('POST', `${LIFECYCLE}/epoch`, { stream: STREAM, reason: 'test' }), { status: 503, body: { code: 'redis_unavailable' } })
+  await until(async () => /^user_event_publication_failures_total [1-9]/m.test((await service.request('GET', '/metrics')).text))
+  await server.start()
+  await settle(t, service, redis, whole + 1, 'what was late is there')
+})
+
+t.test('a zombie is fenced; an epoch that is killed at any point goes on', async (t) => {
+  const server = await testRedis(t)
+  const redis = server.client()
+  const env = { CHANCERY_REDIS_URL: server.url, CHANCERY_API_PROCESSES: 'many', CHANCERY_LOG_LEVEL: 'info' }
+  const zombie = await spawnService(t, { env })
+  const other = await spawnService(t, { beside: { ...zombie, env: { ...zombie.env, CHANCERY_HTTP_PORT: '0' } } })
+  const ready = async (service: Users) => ((await service.request('GET', '/health/ready')).body['publisher'] as { status: string }).status === 'ready'
+  await until(async () => await ready(zombie) && await ready(other))
+  const users = await makeUsers(other, 40)
+  for (const id of users.splice(0, 10)) t.equal((await remove(other, id)).status, 200)
+  await settle(t, other, redis, 10, 'both publish')
+
+  const fencedBefore = Number(/^chancery_publisher_fenced_total (\d+)/m.exec((await zombie.request('GET', '/metrics')).text)?.[1])
+  zombie.kill('SIGSTOP')
+  for (const id of users.splice(0, 10)) await remove(other, id)
+  await until(async () => (await entries(redis)).length === 20)
+  zombie.kill('SIGCONT')
+  await until(async () => Number(/^chancery_publisher_fenced_total (\d+)/m.exec((await zombie.request('GET', '/metrics')).text)?.[1]) > fencedBefore, 20_000)
+  t.match(zombie.output() + zombie.complaints(), 'this publisher was fenced')
+  await settle(t, other, redis, 20, 'the stream is right')
+  await zombie.stop()
+  await other.stop()
+
+  // An epoch, its publisher killed at each of its steps: the last first, since each life carries on what the one before left.
+  const moments = ['append.after:lifecycle.epoch_completed', 'append.before:lifecycle.epoch_completed', 'publisher.after_append', 'publisher.after_epoch', 'append.after:lifecycle.epoch_begun']
+  const { CHANCERY_FAILPOINT: _, ...plain } = other.env
+  const goesOn = async (service: Users, after: string) => {
+    await until(async () => ((await service.request('GET', LIFECYCLE)).body['epochs'] as { open: unknown }).open === null, 20_000)
+    await settle(t, service, redis, 20, `${after}: goes on`)
+    t.match((await service.request('GET', LIFECYCLE)).body, { publisher: { status: 'ready', alarms: [] }, redis: { length: 20, stray_entry_id: null } })
+  }
+  let before: string | undefined
+  for (const moment of moments) {
+    const dying = await spawnService(t, { beside: { ...other, env: { ...plain, CHANCERY_FAILPOINT: `${moment}:kill` } } })
+    if (before !== undefined) await goesOn(dying, before)
+    await redis.xadd(STREAM, '*', 'event_type', 'stray')
+    t.match(await dying.request('POST', `${LIFECYCLE}/epoch`, { stream: 'another', reason: 'test' }), { status: 400 }, 'the name confirms')
+    await dying.request('POST', `${LIFECYCLE}/epoch`, { stream: STREAM, reason: 'a test wrote there' }).catch(() => {})
+    t.equal(await dying.exit, 'SIGKILL', moment)
+    before = moment
+  }
+  const last = await spawnService(t, { beside: { ...other, env: plain } })
+  await goesOn(last, before ?? '')
+  t.match((await last.request('GET', LIFECYCLE)).body, { epochs: { begun: moments.length, open: null } })
+})
