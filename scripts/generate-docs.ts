@@ -1,4 +1,4 @@
-// Writes the generated pages of docs/reference/; with --check it writes nothing, and fails if one is not what the code
+// Writes the generated pages of docs/reference/ and the kit's fixtures; with --check it writes nothing, and fails if one is not what the code
 // says, or if any page names a file, a heading, a script or a verb that does not exist.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -8,6 +8,7 @@ import { codesPage } from './generate-docs/codes.ts'
 import { configurationPage } from './generate-docs/configuration.ts'
 import { envExample } from './generate-docs/env-example.ts'
 import { eventsPage } from './generate-docs/events.ts'
+import { asyncApiDocument, replayFixture, sampleFixture } from './generate-docs/lifecycle.ts'
 import { deadEnds, unknownDecisions } from './generate-docs/links.ts'
 import { rolesPage } from './generate-docs/roles.ts'
 import { routesPage } from './generate-docs/routes.ts'
@@ -21,8 +22,11 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/codes.md': codesPage,
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/events.md': eventsPage,
+  'docs/reference/lifecycle.asyncapi.json': asyncApiDocument,
   'docs/reference/roles.md': rolesPage,
-  'docs/reference/routes.md': routesPage
+  'docs/reference/routes.md': routesPage,
+  'kits/lobby/fixtures/replay.json': replayFixture,
+  'kits/lobby/fixtures/samples.json': sampleFixture
 }
 
 const checking = process.argv.includes('--check')
