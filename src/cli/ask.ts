@@ -21,6 +21,12 @@ export const reasonFor = async (given: string | undefined, what: string, { stdin
   }))
 }
 
+/** What the person types. Throws Failure `usage` with `otherwise` if there is nobody to ask. */
+export const answerTo = async (question: string, otherwise: string, { stdin, stderr }: Asked): Promise<string> => {
+  if (!somebodyThere({ stdin, stderr })) throw new Failure('usage', otherwise)
+  return answered(await text({ message: question, input: stdin, output: stderr }))
+}
+
 /** Asks before something big; in a pipe the command line itself was the answer. */
 export const sure = async (question: string, { stdin, stderr }: Asked): Promise<boolean> =>
   !somebodyThere({ stdin, stderr }) || answered(await confirm({ message: question, input: stdin, output: stderr, initialValue: false }))
