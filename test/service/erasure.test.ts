@@ -129,6 +129,7 @@ t.test('a person is erased from everything', async (t) => {
     await asked(404, 'GET', users)
     await asked(404, 'GET', `${TESTERS}/${tester}`)
     for (const step of ['resend', 'ghost-reset', 'delete']) await asked(404, 'POST', `${TESTERS}/${tester}/${step}`, step === 'resend' ? {} : { reason: note(step) })
+    t.equal((await ask('POST', '/api/v1/enrolment/open', { token }, { authorization: '' })).status, 410, 'the link opens nothing')
     await asked(404, 'POST', `/api/v1/internal/users/${account}/delete`, why)
     await asked(404, 'POST', `${users}/sanctions`, { code: 'login_block', ...why })
   }

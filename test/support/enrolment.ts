@@ -18,6 +18,7 @@ import { testerAggregate } from '../../src/domain/tester/tester.ts'
 import { userAggregate } from '../../src/domain/user/user.ts'
 import type { EventStore } from '../../src/ports.ts'
 import { testEventStore } from './eventstore.ts'
+import { notePersons } from './left-behind.ts'
 import { testDatabase } from './postgres.ts'
 
 export const PUBLIC_URL = 'http://localhost:8420'
@@ -52,7 +53,9 @@ export const enrolmentWorld = async (t: Pick<Test, 'teardown'>) => {
 
   const invite = async (email = `${uuidIds.next()}@example.com`): Promise<Invited> => {
     const { testerId, tokenId, mailId } = await inviteTester({ aggregates, ids: uuidIds, keys, linkTtlMs: LINK_TTL_MS }, { email }, context())
-    return { email, testerId, tokenId, mailId, userId: uuidIds.derive('user', tokenId), token: tokenText(keys, testerId, tokenId) }
+    const token = tokenText(keys, testerId, tokenId)
+    notePersons({ email, token })
+    return { email, testerId, tokenId, mailId, userId: uuidIds.derive('user', tokenId), token }
   }
 
   const types = async (stream: string): Promise<string[]> => {

@@ -28,6 +28,7 @@ import { mailReactor } from '../../src/reactors/mail/mail.ts'
 import { mailRules } from '../../src/reactors/mail/next-step.ts'
 import { createMailWatch } from '../../src/reactors/mail/watch.ts'
 import { testEventStore } from './eventstore.ts'
+import { notePersons } from './left-behind.ts'
 import { testDatabase } from './postgres.ts'
 
 export const GRACE = 300_000
@@ -106,7 +107,9 @@ export const ghostGround = async (t: Pick<Test, 'teardown'>, options: GhostsOpti
     },
     /** A tester whose link is minted now, and mailed. */
     invited: async () => {
-      const { testerId, tokenId, mailId } = await inviteTester(main.deps, { email: `${ids.next()}@example.org` }, context())
+      const email = `${ids.next()}@example.org`
+      notePersons({ email })
+      const { testerId, tokenId, mailId } = await inviteTester(main.deps, { email }, context())
       await main.deps.mail.waitForMail(testerId, mailId, 10_000)
       return { testerId, tokenId, userId: ids.derive('user', tokenId), tester: `tester-${testerId}`, user: `user-${ids.derive('user', tokenId)}` }
     }
