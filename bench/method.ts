@@ -62,8 +62,12 @@ export const sliceOf = (round: Round, contestant: string): Measured => {
 
 export const rate = ({ operations, seconds }: Slice): number => operations / seconds
 
-/** User and system time of processes so far, in microseconds (100 clock ticks a second on Linux). */
+/** User and system time of processes so far, in microseconds (100 clock ticks a second on Linux); one that just ended counts as nothing. */
 const cpuMicros = (pids: readonly number[]): number => pids.reduce((sum, pid) => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return sum + (Number(fields[11]) + Number(fields[12])) * 10_000
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return sum + (Number(fields[11]) + Number(fields[12])) * 10_000
+  } catch {
+    return sum
+  }
 }, 0)

@@ -4,7 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
 import { Pool } from 'pg'
-import { limitCatalogue, limitCodes, markers, sanctionCatalogue, type SanctionCode } from '../../../src/domain/account/catalogues.ts'
+import { limitCatalogue, limitCodes, markers, sanctionCatalogue, type LimitCode, type SanctionCode } from '../../../src/domain/account/catalogues.ts'
 import { UserAnswer } from '../../../src/http/schemas/admin-users.ts'
 
 const [url, tokenHash] = process.argv.slice(2)
@@ -35,6 +35,10 @@ const read = {
     from accounts a where a.user_id = $1 and a.deleted_at is null`
 }
 
+const limitOf = (code: LimitCode, set: { value: number, set_at: string } | undefined) => set === undefined
+  ? { value: limitCatalogue[code].default, set_at: null }
+  : { value: set.value, set_at: new Date(set.set_at).toISOString() }
+
 const params = Type.Object({ user_id: Type.String({ format: 'uuid' }) }, { additionalProperties: false })
 
 app.get('/api/v1/admin/users/:user_id', { schema: { params, response: { 200: UserAnswer } } }, async (request, reply) => {
@@ -50,7 +54,7 @@ app.get('/api/v1/admin/users/:user_id', { schema: { params, response: { 200: Use
       ? { allowed: true }
       : { allowed: false, because: { sanction_id: because.sanction_id, code: because.code, scope: because.scope, starts_at: because.starts_at, event_id: because.sanction_id, revision: row.revision } }]
   }))
-  const limits = Object.fromEntries(limitCodes.map((code) => [code, { value: row.limits?.[code]?.value ?? limitCatalogue[code].default, set_at: row.limits?.[code]?.set_at ?? null }]))
+  const limits = Object.fromEntries(limitCodes.map((code) => [code, limitOf(code, row.limits?.[code])]))
   void reply.headers({ etag: `"${row.revision}"` })
   return {
     user_id: row.user_id, tester_id: null, email: row.email, user_name: row.user_name, display_name: row.display_name,
