@@ -98,6 +98,8 @@ export const startPublisher = (deps: PublisherDeps): Publisher => {
         continue
       }
       if (from.caughtUp && open !== undefined) {
+        // Compared before it is said to be done: what the old stream was reproached with goes with it.
+        await tending.verify()
         await deps.completeEpoch(open.epochId, (await stream.state()).length)
         open = undefined
       }
@@ -108,10 +110,22 @@ export const startPublisher = (deps: PublisherDeps): Publisher => {
       await within(times.lookEveryMs, changed)
       if (performance.now() - looked < times.lookEveryMs || from.queue.length > 0) continue
       looked = performance.now()
-      const state = await stream.state()
+      const state = await look(stream)
+      if (state === undefined) continue
       tally.turn('ready')
       // Another one may be ahead of what was read here: that comes. What lies behind, or is strange, has to be looked at.
       if (state.tail !== place.tail && !((positionOf(state.tail) ?? 0n) > place.previous && (await locate(events, state, noWindow)).kind === 'known')) return
+    }
+  }
+
+  /** The stream's state; undefined while Redis is away: the log is read on meanwhile, so that the lag stays known. */
+  const look = async (stream: LifecycleStream) => {
+    try {
+      return await stream.state()
+    } catch (error) {
+      if (!(error instanceof StreamUnavailable)) throw error
+      tally.turn('away', error.code)
+      return undefined
     }
   }
 

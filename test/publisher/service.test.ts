@@ -5,6 +5,7 @@ import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import t, { type Test } from 'tap'
 import { EntryFields, entryIdOf } from '../../src/domain/lifecycle/entry.ts'
+import { commandLine } from '../cli/command-line.ts'
 import { STREAM } from '../support/lifecycle.ts'
 import { testRedis, type TestRedis } from '../support/redis.ts'
 import { spawnService, testService, type Answer, type TestService } from '../support/service.ts'
@@ -97,6 +98,16 @@ t.test('fifty deletions under load, and Redis fails among them', async (t) => {
   const all = (await entries(redis)).map(([, texts]) => Object.fromEntries(texts.flatMap((text, i) => i % 2 === 0 ? [[text, texts[i + 1]]] : [])))
   t.ok(all.every((fields) => Value.Check(EntryFields, fields)), 'every entry is what the schema of the stream says')
   t.notMatch(JSON.stringify(all), '@', 'nothing personal')
+
+  const chancery = (...words: string[]) => commandLine({ CHANCERY_URL: service.url, CHANCERY_TOKEN: service.token() }, ['lifecycle', ...words])
+  t.match(await chancery('verify'), { exit: 0, stdout: `${whole} entries compared: 0 missing, 0 extra, 0 different, 0 out of order.` })
+  await redis.xdel(STREAM, (await entries(redis))[7]?.[0] ?? '')
+  t.match(await chancery('verify'), { exit: 5, stdout: '1 missing' })
+  t.match(await chancery('status'), { exit: 5, stdout: STREAM, stderr: 'chancery lifecycle epoch' })
+  t.match(await chancery('epoch', '--stream', 'another', '--reason', 'test'), { exit: 2, stderr: STREAM })
+  t.match(await chancery('epoch', '--stream', STREAM, '--reason', 'one entry is missing'), { exit: 0, stdout: `${whole} entries` })
+  t.match(await chancery('verify'), { exit: 0 })
+  t.match(await chancery('status'), { exit: 0 })
 
   await server.stop()
   const [lag] = await makeUsers(service, 1)
