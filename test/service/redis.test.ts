@@ -1,7 +1,9 @@
 // The service and its Redis: commands go on while there is none, and it is taken up as soon as there is one.
 import { mkdirSync, readFileSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import pino from 'pino'
 import t from 'tap'
+import { openRedisSource } from '../../src/start/redis.ts'
 import { redisOnPath, testRedis } from '../support/redis.ts'
 import { spawnService, testService, type TestService } from '../support/service.ts'
 import { until } from '../support/until.ts'
@@ -50,6 +52,28 @@ t.test('a Redis of the settings: away, wrongly set up, or well', async (t) => {
   await publisherIs(service, 'ready')
   t.match((await readiness(service)).body.publisher?.remarks, [/noeviction/])
   t.notMatch(JSON.stringify(await readiness(service)), redis.password)
+})
+
+t.test('of two processes on one folder one runs Redis, and the other says that it waits', async (t) => {
+  const told: string[] = []
+  const config = { dataDir: t.testdir(), redisUrl: undefined, toolEnvironment: { PATH: await redisOnPath(t) } }
+  const open = () => {
+    const source = openRedisSource({ config, logger: pino({ level: 'silent' }), tell: (sentence) => { told.push(sentence) } })
+    t.teardown(() => source.close())
+    return source
+  }
+  const one = open()
+  const url = await one.whenUrl(new AbortController().signal)
+  t.equal(one.url(), url)
+  const other = open()
+  await until(() => told.length > 0)
+  t.match(told, [/redis is in use by another Chancery/])
+  t.equal(other.state(), 'waiting')
+  const giveUp = new AbortController()
+  const waiting = other.whenUrl(giveUp.signal)
+  giveUp.abort(new Error('given up'))
+  await t.rejects(waiting, { message: 'given up' })
+  await t.rejects(other.whenUrl(giveUp.signal), { message: 'given up' })
 })
 
 t.test('a process that does not publish starts none and speaks of none', async (t) => {

@@ -55,7 +55,9 @@ const start = async (options: RedisServerOptions): Promise<Child> => {
     child.kill('SIGKILL')
     await ended
     const said = readFileSync(logFile, 'utf8').slice(before).trimEnd().split('\n').slice(-3).join(' / ')
-    throw new StartError(`The local Redis did not start: ${said === '' ? `see ${logFile}` : said}`, [`read ${logFile}`])
+    throw new StartError(`The local Redis did not start: ${said === '' ? `see ${logFile}` : said}`, [
+      `read ${logFile}`, `if its files are damaged: remove ${folder}; what was in them is published again from the log`
+    ])
   }
   const stop = async () => {
     child.kill('SIGTERM')
