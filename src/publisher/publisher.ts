@@ -160,7 +160,9 @@ export const startPublisher = (deps: PublisherDeps): Publisher => {
 
   /** The retained window; further back where a consumer that is known to lag still needs it. */
   const windowFor = async (stream: LifecycleStream) => {
-    const acknowledged = [...(await stream.acknowledged()).values()]
+    const registered = await deps.consumers().catch(() => undefined)
+    const acknowledged = [...await stream.acknowledged()]
+      .filter(([name]) => registered?.some((consumer) => consumer.name === name) ?? true).map(([, position]) => position)
     const needed = acknowledged.length === 0 ? undefined : acknowledged.reduce((least, position) => position < least ? position : least)
     return windowStart(events, { cutoffMs: deps.clock.now().getTime() - deps.retentionMs, needed })
   }
