@@ -32,7 +32,7 @@ export const callersOf = (service: Pick<TestService, 'request'>) => {
   }
   const as = (role: Role): Call => async (method, path, body, headers = {}) =>
     service.request(method, path, body, { authorization: (await caller(role)).authorization, ...headers })
-  return { as, idOf: async (role: Role) => (await caller(role)).id }
+  return { as, idOf: async (role: Role) => (await caller(role)).id, tokenOf: async (role: Role) => (await caller(role)).authorization }
 }
 
 export const WHY = { reason_code: 'test_case' }
@@ -45,7 +45,7 @@ export const accountsGround = async (t: Pick<Test, 'teardown'>, options: Service
 
 /** The surfaces of accounts on a service that runs already. */
 export const accountsOn = (service: TestService, log: Log) => {
-  const { as, idOf } = callersOf(service)
+  const { as, idOf, tokenOf } = callersOf(service)
   const auth = as('auth-service')
   const admin = as('admin')
   const ensure = (email: string, headers?: Record<string, string>) => auth('POST', '/api/v1/auth/ensure-by-email', { email }, headers)
@@ -61,6 +61,7 @@ export const accountsOn = (service: TestService, log: Log) => {
     log,
     as,
     idOf,
+    tokenOf,
     ensure,
     resolve: (email: string) => auth('POST', '/api/v1/auth/resolve-by-email', { email }),
     /** A new account, by its id. */
