@@ -309,6 +309,37 @@ t.test('a database that goes away in the middle parks nothing', async (t) => {
   t.strictSame(await consumer.parked(), [])
 })
 
+t.test('a commit of which nobody heard is found out, and not done again', async (t) => {
+  const { writer, member, settled, effects } = await world(t)
+  const unheard = new Set<string>()
+  // The transaction is committed, and the connection is lost before the answer.
+  const deaf = {
+    connect: async (): Promise<pg.PoolClient> => {
+      const client = await pool.connect()
+      const query: (...given: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client)
+      let position: string | undefined
+      const heard = Object.create(client) as pg.PoolClient
+      heard.query = async (...given: unknown[]) => {
+        const answer = await query(...given)
+        if (/insert into effects/.test(String(given[0]))) position = String((given[1] as unknown[])[1])
+        if (given[0] !== 'commit' || position === undefined || unheard.has(position)) return answer
+        unheard.add(position)
+        throw new Error('Connection terminated unexpectedly')
+      }
+      heard.release = (destroy) => { client.release(destroy) }
+      return heard
+    }
+  }
+  const outcomes: string[] = []
+  const { consumer } = member({ store: postgresStore<pg.PoolClient>({ pool: deaf }) })
+  consumer.on('settled', (_, outcome) => { outcomes.push(outcome) })
+  await writer.write(client, users(10))
+  await settled(consumer)
+  t.equal(unheard.size, 10)
+  t.strictSame((await effects()).sort((a, b) => a < b ? -1 : 1), writer.written.map(({ position }) => position))
+  t.strictSame(outcomes, Array.from({ length: 10 }, () => 'repeated'))
+})
+
 t.test('a digest that differs is an alarm', async (t) => {
   const { writer, member } = await world(t)
   await writer.write(client, users(3))

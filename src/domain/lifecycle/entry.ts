@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { LogEvent } from '../catalogue.ts'
 import type { LifecycleType } from './fields.ts'
 
-export const ENTRY_SCHEMA_VERSION = '1'
+const ENTRY_SCHEMA_VERSION = '1'
 
 const Decimal = (description: string) => Type.String({ pattern: '^(0|[1-9]\\d{0,18})$', maxLength: 19, description })
 

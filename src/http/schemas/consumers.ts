@@ -1,10 +1,11 @@
 // What the routes of lifecycle consumers, their receipts and an account's deletion take and give.
 import { Type } from '@sinclair/typebox'
+import { ConsumerName, GroupName } from '../../domain/consumer/events.ts'
 import { lifecycleTypes } from '../../domain/lifecycle/fields.ts'
 import { Accepted, closed, DecimalString, Id, Limit, Page, Time } from './shared.ts'
 
-const Name = () => Type.String({ pattern: '^[a-z][a-z0-9-]{0,47}$', maxLength: 48, description: 'The consumer' })
-const Group = () => Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$', maxLength: 64, description: 'Its consumer group in Redis' })
+const Name = () => Type.String({ ...ConsumerName(), description: 'The consumer' })
+const Group = () => Type.String({ ...GroupName(), description: 'Its consumer group in Redis' })
 const OverdueMs = () => Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'An entry without a receipt is overdue after so many ms' })
 const Digest = () => Type.String({ pattern: '^[0-9a-f]{64}$', maxLength: 64, description: 'The consumer\'s own, over what it did: the same for each repetition' })
 const Outcome = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64, description: 'What came of it, as a word' })
