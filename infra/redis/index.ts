@@ -20,14 +20,14 @@ const GRACE_MS = 1_000
 const LONGEST_WAIT_MS = 2_000
 
 /**
- * A client that connects by itself, now and after every loss. While there is no connection each command rejects at
- * once; a command that was sent when the connection was lost rejects too and is not sent again: whether it took effect
+ * A client that connects by itself, now and after every loss. What is asked before the first attempt has ended waits for
+ * its end; from then on each command rejects at once while there is no connection. A command that was sent when the connection was lost rejects too and is not sent again: whether it took effect
  * is for the caller to find out. `disconnect()` closes it.
  */
 export const openRedis = ({ url, name, onError = () => {}, silenceMs = SILENCE_MS }: RedisOptions): Redis => {
   const client = new Redis(url, {
     connectionName: name,
-    enableOfflineQueue: false,
+    enableOfflineQueue: true,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_MS,
@@ -39,6 +39,8 @@ export const openRedis = ({ url, name, onError = () => {}, silenceMs = SILENCE_M
     // The old master of a fail-over goes on as a replica: behind its name there is another one by now.
     reconnectOnError: (error) => error.message.startsWith('READONLY')
   })
+  const begun = () => { client.options.enableOfflineQueue = false }
+  client.once('ready', begun).once('close', begun)
   // A refusal to let us in carries the command that was refused, and with it the password.
   client.on('error', (error: Error) => { onError(new Error(error.message)) })
   return client

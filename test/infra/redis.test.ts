@@ -150,14 +150,21 @@ t.test('a connection fails soon, and tells no password', async (t) => {
     return client
   }
   const client = open(redis.url)
-  await t.rejects(client.ping(), /enableOfflineQueue/, 'nothing piles up')
-  await until(() => client.status === 'ready')
+  t.equal(await client.ping(), 'PONG', 'what is asked first waits for the connection')
   redis.pause()
   const began = Date.now()
   await t.rejects(client.ping())
   t.ok(Date.now() - began < 1_500, 'a silent server is given up')
   redis.resume()
   await until(() => client.ping().then(() => true, () => false))
+
+  await redis.kill()
+  await until(() => client.status !== 'ready')
+  await t.rejects(client.ping(), /enableOfflineQueue/, 'nothing piles up')
+  const early = open(redis.url)
+  await t.rejects(early.ping(), /retries/, 'not even before the first attempt has failed')
+  await t.rejects(early.ping(), /enableOfflineQueue/)
+  await redis.start()
 
   const secret = `canary-${redis.password}`
   open(redis.url.replace(redis.password, secret))
