@@ -5,7 +5,7 @@ import type { Connection, EventStore } from '../ports.ts'
 import type { ProjectionAlarm } from '../queries.ts'
 import type { Projector } from './define.ts'
 import { collect, load, statementsOf } from './fold.ts'
-import { advance, physicalName, type Generation } from './generations.ts'
+import { advance, pass, physicalName, type Generation } from './generations.ts'
 
 /** An event of ours on its way to the read models: readable, or known only by its place. */
 export type Item = { position: bigint, id: string, created: Date } & ({ event: LogEvent } | { unreadable: UnreadableEvent })
@@ -90,9 +90,12 @@ export const applyBatch = async (
   if (last === undefined) return generation
   const events = items.flatMap((item) => 'event' in item ? [item.event] : [])
   const work = collect(projector, (table) => physicalName(table, generation), events)
+  const to = { readTo: last.position, event: last }
+  const next = { ...generation, read_to: last.position, position: last.position, event_id: last.id, event_created: last.created.toISOString(), alarm: null }
+  if (work.every(({ entries }) => entries.size === 0)) return await pass(connection, generation, generation.read_to, to) ? next : undefined
   try {
     const [begun, moved, loaded] = await Promise.allSettled([
-      connection.query('begin'), advance(connection, generation, generation.read_to, { readTo: last.position, event: last }), load(connection, work)
+      connection.query('begin'), advance(connection, generation, generation.read_to, to), load(connection, work)
     ])
     // Looked at before any other failure: whoever moved it may have switched to other tables and dropped these.
     if (moved.status === 'fulfilled' && !moved.value) {
@@ -108,5 +111,5 @@ export const applyBatch = async (
     await connection.query('rollback').catch(() => {})
     throw error
   }
-  return { ...generation, read_to: last.position, position: last.position, event_id: last.id, event_created: last.created.toISOString(), alarm: null }
+  return next
 }

@@ -45,7 +45,7 @@ export const startProjections = async (options: ProjectionOptions): Promise<Proj
   const operations = createOperations({ database, log, projectors, workerOf, onChange: bell.ring })
   const positions = createPositions(database, projectors, workerOf, async () => new Map((await operations.list()).map(({ name, lagMs }) => [name, lagMs])))
   for (const projector of projecting ? projectors : []) {
-    workers.push(createWorker({ ...options, projector, settings, onAdvance: positions.advanced, onGap: () => feed.restart() }))
+    workers.push(createWorker({ ...options, projector, settings, awaited: positions.awaited, onAdvance: positions.advanced, onGap: () => feed.restart() }))
   }
 
   /** Makes the first generation of a read model or of its new version, unless it is there. */

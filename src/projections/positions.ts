@@ -15,6 +15,8 @@ interface Checkpoint { name: string, version: number, position: bigint | null }
 export interface WaitingPositions extends Positions {
   /** A checkpoint moved in this process. */
   advanced: () => void
+  /** True while somebody waits. */
+  awaited: () => boolean
 }
 
 /** @param lags asked only when a wait was in vain: name → lag in ms */
@@ -42,6 +44,7 @@ export const createPositions = (
   const movement = (ms: number): Promise<void> => new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer)
+      waiters = waiters.filter((waiter) => waiter !== done)
       resolve()
     }
     const timer = setTimeout(done, ms)
@@ -71,9 +74,12 @@ export const createPositions = (
               ({ name, readTo: rows.get(name) ?? 0n, reason: rows.has(name) ? 'behind' : 'filling', lagMs: lagOf.get(name) }))
           }
         }
-        await movement(Math.max(1, Math.min(poll, left)))
+        const moved = movement(Math.max(1, Math.min(poll, left)))
+        for (const name of lagging) workerOf(name)?.hurry()
+        await moved
       }
     },
+    awaited: () => waiters.length > 0,
     advanced: () => {
       const woken = waiters
       waiters = []

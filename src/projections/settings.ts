@@ -20,6 +20,12 @@ export interface EngineHooks {
 export interface EngineSettings {
   /** Events of one transaction at the most: large enough for the rate, small enough for memory and locks. */
   batch: number
+  /**
+   * How long events that follow closely on the batch before are gathered, so that a busy log does not cost a transaction an
+   * event in each read model; longer where they change no row, and only the checkpoint moves. After a pause, and while
+   * somebody waits for a position, nothing is held back.
+   */
+  gather: { rows: number, checkpoint: number }
   /** Events kept for one projector that is slower than the log. */
   buffer: number
   /** How long the checkpoint must stand still, with events waiting, before one who stands by takes over. */
@@ -33,7 +39,7 @@ export interface EngineSettings {
 }
 
 export const defaults: EngineSettings = {
-  batch: 1000, buffer: 4000, takeover: 1000, standby: 200, scan: 1000, backoff: { first: 50, longest: 2000 }
+  batch: 1000, gather: { rows: 5, checkpoint: 25 }, buffer: 4000, takeover: 1000, standby: 200, scan: 1000, backoff: { first: 50, longest: 2000 }
 }
 
 /** Pauses that double up to the longest; `reset` after a success. */

@@ -24,6 +24,26 @@ export const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal }).catch(() => {})
 }
 
+/** Waits as long as `left` (in ms) says that more may come; asks it again whenever it is hastened. */
+export const createGathering = (left: () => number) => {
+  let hasten: (() => void) | undefined
+  return {
+    hasten: (): void => hasten?.(),
+    wait: async (): Promise<void> => {
+      for (let ms = left(); ms > 0; ms = left()) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms)
+          hasten = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+        hasten = undefined
+      }
+    }
+  }
+}
+
 /** Runs tasks one after the other. */
 export const createTurns = () => {
   let tail: Promise<unknown> = Promise.resolve()

@@ -1,5 +1,6 @@
 // Keeps the serving generation of one read model up to the log: works, or stands by while another process does.
 import { performance } from 'node:perf_hooks'
+import { categoryOf } from '../domain/catalogue.ts'
 import type { Connection, Database, EventStore } from '../ports.ts'
 import type { ProjectionAlarm } from '../queries.ts'
 import { applyBatch, passable, Poison, poisonOf, type Item } from './batch.ts'
@@ -7,7 +8,7 @@ import { forkOf } from './checkpoint.ts'
 import type { Projector } from './define.ts'
 import { advance, generationAt, generationsOf, noteAlarm, type Generation } from './generations.ts'
 import { createBackoff, type EngineHooks, type EngineSettings } from './settings.ts'
-import { createBell, createTurns, pause } from './waiting.ts'
+import { createBell, createGathering, createTurns, pause } from './waiting.ts'
 
 export type Doing = 'starting' | 'works' | 'stands_by' | 'retries' | 'stopped'
 
@@ -28,6 +29,8 @@ export interface Worker {
   release (): void
   /** Everything up to here was looked at. */
   lookedAt (position: bigint): void
+  /** Somebody waits: what was gathered so far is applied now. */
+  hurry (): void
   close (): Promise<void>
 }
 
@@ -36,13 +39,18 @@ export interface WorkerOptions extends EngineHooks {
   database: Database
   log: EventStore
   settings: EngineSettings
+  /** True while somebody waits for a position. */
+  awaited: () => boolean
   /** The checkpoint moved, whoever moved it. */
   onAdvance: () => void
   /** What was offered does not join the checkpoint: the log is to be read from another position. */
   onGap: () => void
 }
 
-export const createWorker = ({ projector, database, log, settings, logger, onAlarm, onBatch, onAdvance, onGap }: WorkerOptions): Worker => {
+/** Events from which on a batch is worth a transaction of its own. */
+const FEW = 50
+
+export const createWorker = ({ projector, database, log, settings, logger, onAlarm, onBatch, awaited, onAdvance, onGap }: WorkerOptions): Worker => {
   const inTurn = createTurns()
   const bell = createBell()
   const backoff = createBackoff(settings.backoff)
@@ -60,6 +68,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
   let careful = 0
   let movedAt = 0
   let waitingSince = 0
+  let appliedAt = -Infinity
 
   const drop = (count: number): void => {
     if (count === 0) return
@@ -111,6 +120,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
     const begun = performance.now()
     if (connection?.lost !== false) connection = await database.connect(`projection ${projector.name}`)
     const next = await applyBatch(connection, projector, at, batch)
+    appliedAt = performance.now()
     if (next === undefined) {
       doing = 'stands_by'
       movedAt = performance.now()
@@ -164,9 +174,19 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
     careful = size
   }
 
+  const concerned = (item: Item): boolean => 'unreadable' in item || projector.concerns(categoryOf(item.event.stream))
+
+  /** What came after a pause, or is waited for, is applied at once. */
+  const gathering = createGathering(() => {
+    if (doing !== 'works' || items.length === 0 || items.length >= FEW || awaited() || closing.signal.aborted) return 0
+    const { rows, checkpoint } = settings.gather
+    return (items.some(concerned) ? rows : checkpoint) - (performance.now() - appliedAt)
+  })
+
   const run = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       if (items.length === 0 && looked === undefined && doing !== 'retries') await bell.wait()
+      await gathering.wait()
       if (!closing.signal.aborted) await inTurn(step)
     }
   }
@@ -204,6 +224,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
       if (items.length === 0) waitingSince = performance.now()
       items.push(item)
       bell.ring()
+      if (items.length >= FEW || awaited() || concerned(item)) gathering.hasten()
       return items.length < settings.buffer ? undefined : new Promise((resolve) => { room = resolve })
     },
     release: () => room?.(),
@@ -211,10 +232,12 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
       looked = position
       bell.ring()
     },
+    hurry: gathering.hasten,
     close: async () => {
       closing.abort()
       room?.()
       bell.ring()
+      gathering.hasten()
       await running
       await connection?.close()
     }

@@ -44,6 +44,22 @@ t.test('follows the log: one event when idle, many when behind; every event of o
   t.same([...running.alarms, ...behind.alarms], [])
 })
 
+t.test('what follows closely is gathered, unless somebody waits for it', async (t) => {
+  const base = await ground(t)
+  const long = 60_000
+  const running = await engine(t, base, [counting(), users], { settings: { gather: { rows: long, checkpoint: long } } })
+  const first = await appendRefusals(base.log, 1)
+  t.equal(await running.positions.waitFor(['counts', 'users'], first, 10_000), undefined, 'after a pause at once')
+  const before = running.batches.length
+  for (let i = 0; i < 6; i++) await appendRefusals(base.log, 1)
+  const { rows } = await base.postgres.database.query<{ position: bigint }>("select distinct position from projection_generation where state = 'serving'")
+  t.same(rows, [{ position: first }], 'held back for the window')
+  const last = await appendRefusals(base.log, 1)
+  t.equal(await running.positions.waitFor(['counts', 'users'], last, 10_000), undefined, 'but never for somebody who waits')
+  t.ok(running.batches.length - before <= 6, `${running.batches.length - before} batches for 2 × 7 events`)
+  t.same((await dump(base.postgres, [counting()]))['counts'], await counted(base.log, last))
+})
+
 t.test('of two instances one works and one stands by, and takes over', async (t) => {
   const base = await ground(t)
   const other = await connectPostgres({ url: base.url })
