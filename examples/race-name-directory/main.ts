@@ -20,7 +20,13 @@ pool.on('error', (error) => { say(`a connection to Postgres was lost: ${error.me
 await prepareTables(pool)
 
 const service = createLifecycleService({ url: chanceryUrl, token: chanceryToken })
-const trouble = (error: unknown): void => { say(`trouble: ${error instanceof Error ? error.message : String(error)}`) }
+let last = ''
+/** Said once for as long as it lasts: the kit tries again every half a second. */
+const trouble = (error: unknown): void => {
+  const line = `trouble: ${error instanceof Error ? error.message : String(error)}`
+  if (line !== last) say(line)
+  last = line
+}
 
 // Until Chancery knows the consumer it takes no receipts; following the stream need not wait for that.
 const stopped = new AbortController()
@@ -60,6 +66,7 @@ const consumer = createLifecycleConsumer<pg.PoolClient>({
 })
 consumer.on('settled', (entry) => {
   poster.wake()
+  last = ''
   say(`settled ${entry.position} ${entry.type} ${entry.userId}`)
 })
 consumer.on('active', ({ fence }) => { say(`active with fence ${fence}`) })

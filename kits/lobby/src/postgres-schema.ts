@@ -35,7 +35,6 @@ export const statementsOf = (prefix: string) => ({
   advance: `update ${prefix}consumers set position = $2, event_id = $3, digest_from = $4, digest_count = $5, digest_hash = $6 where name = $1`,
   passed: `delete from ${prefix}settled where name = $1 and position <= $2`,
   restart: `update ${prefix}consumers set position = $2, event_id = null, digest_from = $2, digest_count = 0, digest_hash = $3 where name = $1`,
-  forget: `delete from ${prefix}settled where name = $1`,
   forgetParked: `delete from ${prefix}parked where name = $1 and position <= $2`,
   parked: `select entry, attempts::text as attempts, error, extract(epoch from parked_at)::text as "parkedAt", retry::text as retry
     from ${prefix}parked where name = $1 order by position`,

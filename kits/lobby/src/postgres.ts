@@ -119,7 +119,7 @@ export const postgresStore = <Client extends PgClient>({ pool, prefix = 'lifecyc
     restart: (lease, position, work) => leased(lease, async (client) => {
       await handled(client, work)
       await client.query(sql.restart, [lease.name, String(position), emptyDigest(position).hash])
-      await client.query(sql.forget, [lease.name])
+      await client.query(sql.passed, [lease.name, String(position)])
       await client.query(sql.forgetParked, [lease.name, String(position)])
     }),
     parked: async (name) => (await rows<ParkedRow>(sql.parked, [name])).map(parkedOf),

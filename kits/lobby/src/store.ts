@@ -74,7 +74,7 @@ export interface ConsumerStore<Tx> {
   /** Moves the prefix and forgets what it has passed. */
   advance (lease: Lease, to: { position: bigint, eventId: string, digest: RollingDigest }): Promise<void>
   /**
-   * Runs `work` and sets the position, forgetting what was settled beyond the old one; parked entries up to it are forgotten too.
+   * Runs `work` and sets the position, forgetting what was settled or parked up to it. What was settled beyond it stays so.
    * @throws HandlerFailed if `work` rejected
    */
   restart (lease: Lease, position: bigint, work: (tx: Tx) => Promise<void>): Promise<void>
