@@ -56,16 +56,16 @@ const outlived = async ({ aggregates, ids }: Deps, claim: Claim, context: Comman
 }
 
 /** Frees a name that the account has left. If that fails, whoever wants the name next takes it over. */
-export const releaseName = async ({ aggregates, ids }: Deps, { hash, claimId }: Omit<Claim, 'userId'>, context: CommandContext): Promise<void> => {
+export const releaseName = async ({ aggregates, ids }: Deps, { hash, claimId }: Omit<Claim, 'userId'>, context: CommandContext, cause = 'renamed'): Promise<void> => {
   await aggregates.execute({
     aggregate: userNameAggregate, id: hash, context: within(context, ids.derive('release', claimId, context.commandId)),
-    decide: (held) => releaseUserName(held, { claimId, at: context.at, cause: 'renamed' })
+    decide: (held) => releaseUserName(held, { claimId, at: context.at, cause })
   }).catch(() => {})
 }
 
 /** Gives a name back that came to nothing: the claim is voided first, as anybody else would do it. */
 export const giveNameBack = async (deps: Deps, claim: Claim, context: CommandContext): Promise<void> => {
-  if (await outlived(deps, claim, context)) await releaseName(deps, claim, context)
+  if (await outlived(deps, claim, context)) await releaseName(deps, claim, context, 'given_back')
 }
 
 /** A step of the command under an id of its own: a stream may see several of them. */
