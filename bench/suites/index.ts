@@ -1,6 +1,7 @@
 // The suites of npm run bench, by name.
 import { commandSuite } from './command.ts'
 import { readsSuite } from './reads.ts'
+import { publishSuite } from './publish.ts'
 import { rebuildSuite } from './rebuild.ts'
 import { storeSuite } from './store.ts'
 import type { SuiteOptions, SuiteResult } from './suite.ts'
@@ -9,5 +10,6 @@ export const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResu
   store: storeSuite,
   command: commandSuite,
   rebuild: rebuildSuite,
-  reads: readsSuite
+  reads: readsSuite,
+  publish: publishSuite
 }
