@@ -52,6 +52,12 @@ export const noteTokens = (text: string): void => {
   }
 }
 
+/** The secret of a walkthrough token. */
+const noteLink = (token: string): void => {
+  const secret = /^[\w-]{22}\.[\w-]{22}\.([\w-]{43})$/.exec(token)?.[1]
+  if (secret !== undefined) noteCanary({ what: 'the secret of a link', text: secret, allowed: OUTBOX })
+}
+
 /** What a request says of persons: addresses, whatever calls itself a canary, and the secrets of links. */
 export const notePersons = (body: unknown): void => {
   const text = typeof body === 'string' ? body : JSON.stringify(body) ?? ''
@@ -59,12 +65,6 @@ export const notePersons = (body: unknown): void => {
   const personal = strings.filter((found) => /canary|^[^\s@\\]+@[^\s@\\]+\.[a-z]+$/i.test(found) && !/^[a-z_.]+$|\\/.test(found))
   for (const found of personal.slice(0, MOST)) noteCanary({ what: 'something personal', text: found.slice(0, 60), allowed: OUTBOX })
   for (const found of strings) noteLink(found)
-}
-
-/** The secret of a walkthrough token. */
-export const noteLink = (token: string): void => {
-  const secret = /^[\w-]{22}\.[\w-]{22}\.([\w-]{43})$/.exec(token)?.[1]
-  if (secret !== undefined) noteCanary({ what: 'the secret of a link', text: secret, allowed: OUTBOX })
 }
 
 /** Begins a run: an empty folder, in which there is a leak that the search has to find. */
