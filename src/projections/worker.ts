@@ -49,6 +49,9 @@ export interface WorkerOptions extends EngineHooks {
 
 /** Events from which on a batch is worth a transaction of its own. */
 const FEW = 50
+/** On a machine that is short of time what follows is gathered for so many times what the last batch took, in ms at the most. */
+const SHARE = 2
+const LONGEST_GATHERING = 50
 
 export const createWorker = ({ projector, database, log, settings, logger, onAlarm, onBatch, awaited, onAdvance, onGap }: WorkerOptions): Worker => {
   const inTurn = createTurns()
@@ -69,6 +72,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
   let movedAt = 0
   let waitingSince = 0
   let appliedAt = -Infinity
+  let tookMs = 0
 
   const drop = (count: number): void => {
     if (count === 0) return
@@ -121,6 +125,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
     if (connection?.lost !== false) connection = await database.connect(`projection ${projector.name}`)
     const next = await applyBatch(connection, projector, at, batch)
     appliedAt = performance.now()
+    tookMs = appliedAt - begun
     if (next === undefined) {
       doing = 'stands_by'
       movedAt = performance.now()
@@ -180,7 +185,7 @@ export const createWorker = ({ projector, database, log, settings, logger, onAla
   const gathering = createGathering(() => {
     if (doing !== 'works' || items.length === 0 || items.length >= FEW || awaited() || closing.signal.aborted) return 0
     const { rows, checkpoint } = settings.gather
-    return (items.some(concerned) ? rows : checkpoint) - (performance.now() - appliedAt)
+    return Math.max(items.some(concerned) ? rows : checkpoint, Math.min(SHARE * tookMs, LONGEST_GATHERING)) - (performance.now() - appliedAt)
   })
 
   const run = async (): Promise<void> => {
