@@ -54,7 +54,8 @@ const openLobby = async (stage: AccountsStage, stack: LocalStack, { run, chancer
   ends.push(database.drop)
   const settings = { postgresUrl: database.url, redisUrl: stack.redisUrl, chanceryUrl, token: principal.token, consumer, stream }
   let lobby = await startLobby(settings)
-  ends.push(() => stage.retire(consumer), () => lobby.stop())
+  // Its group goes with it: one that belongs to nobody would keep the stream from being trimmed.
+  ends.push(() => withRedis(stack, (redis) => redis.xgroup('DESTROY', stream, consumer)), () => stage.retire(consumer), () => lobby.stop())
   tell.fact('a process of its own', String(lobby.pid))
   tell.fact('its consumer', consumer)
   tell.fact('the stream', stream)
@@ -101,17 +102,12 @@ const catchUp = async (stage: AccountsStage, stack: LocalStack, { settings, now 
     tell.did(`kill -CONT ${stack.redis.pid}`, 'the publisher appends behind the last entry there')
   }
   for (const person of [grace, alan]) await expectReceipt(stage, settings.consumer, person)
-  const redis = new Redis(stack.redisUrl, { maxRetriesPerRequest: 1 })
-  try {
-    for (const { userId } of [grace, alan]) {
-      for (const { event_position: position } of (await stage.deletion(userId)).entries) {
-        const entries = await redis.xrange(settings.stream, `${position}-${position}`, `${position}-${position}`)
-        if (entries.length !== 1) throw new Failure('refused', `The stream has ${entries.length} entries at ${position} instead of one.`)
-        for (const [id, fields] of entries) tell.fact('entry', `${id}  ${fieldOf(fields, 'event_type')}  ${short(fieldOf(fields, 'user_id'))}  ${fieldOf(fields, 'reason_code')}`)
-      }
+  for (const { userId } of [grace, alan]) {
+    for (const { event_position: position } of (await stage.deletion(userId)).entries) {
+      const entries = await withRedis(stack, (redis) => redis.xrange(settings.stream, `${position}-${position}`, `${position}-${position}`))
+      if (entries.length !== 1) throw new Failure('refused', `The stream has ${entries.length} entries at ${position} instead of one.`)
+      for (const [id, fields] of entries) tell.fact('entry', `${id}  ${fieldOf(fields, 'event_type')}  ${short(fieldOf(fields, 'user_id'))}  ${fieldOf(fields, 'reason_code')}`)
     }
-  } finally {
-    redis.disconnect()
   }
   await expectNames(stage, now(), [ada])
 }
@@ -144,6 +140,17 @@ const lookBack = async (stage: AccountsStage, { grace, alan }: Cast): Promise<vo
   const { entries, missing, extra, different, out_of_order: disordered } = body
   tell.did('POST /api/v1/operations/lifecycle/verify', `${entries} entries: ${missing} missing, ${extra} extra, ${different} different, ${disordered} out of order`)
   if (missing + extra + different + disordered > 0) throw new Failure('refused', 'The stream is not what the log says.')
+}
+
+const withRedis = async <T>({ redisUrl }: LocalStack, ask: (redis: Redis) => Promise<T>): Promise<T> => {
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 1 })
+  // Without a listener they would be printed; what was asked fails with them.
+  redis.on('error', () => {})
+  try {
+    return await ask(redis)
+  } finally {
+    redis.disconnect()
+  }
 }
 
 const fieldOf = (fields: readonly string[], name: string): string => fields[fields.indexOf(name) + 1] ?? ''
