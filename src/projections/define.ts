@@ -64,20 +64,21 @@ export const defineProjector = <const C extends Category, const T extends Tables
   }
 }
 
-/** Defines a read model over every event of ours, whatever its type. */
+/** Defines a read model over every event of ours, or of some categories, whatever its type. */
 export const defineLogProjector = <const T extends Tables>(definition: {
   name: string
   version: number
+  categories?: readonly Category[]
   tables: T
   each: (rows: RowsByTable<T>, event: LogEvent) => void
 }): Projector => {
   const { name, version, tables, each } = definition
-  const concerned = new Set<string>(allCategories)
+  const concerned = new Set<string>(definition.categories ?? allCategories)
   return {
     name,
     version,
     tables,
     concerns: (category) => concerned.has(category),
-    apply: (rows, event) => each(rows as unknown as RowsByTable<T>, event)
+    apply: (rows, event) => { if (concerned.has(categoryOf(event.stream))) each(rows as unknown as RowsByTable<T>, event) }
   }
 }

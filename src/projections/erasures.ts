@@ -67,6 +67,7 @@ const on: { readonly [T in EventType]?: (rows: Rows, event: Named<T>) => void } 
 export const erasures = defineLogProjector({
   name: 'erasures',
   version: 1,
+  categories: ['user', 'tester'],
   tables,
   each: (rows, event) => (on[event.type] as ((rows: Rows, event: LogEvent) => void) | undefined)?.(rows, event)
 })
