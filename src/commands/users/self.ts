@@ -57,7 +57,8 @@ const once = async (deps: Deps, command: UpdateSelf, wanted: Wanted, context: Co
   const { name, displayName } = wanted
   const { at } = context
   const subject = subjectOf(userId)
-  const before = await aggregates.current(userAggregate, userId)
+  // A claim rests on what is proven; whatever else is wished is proven by its own append.
+  const before = name === undefined ? await aggregates.cached(userAggregate, userId) : await aggregates.current(userAggregate, userId)
   const repeated = before.commands.has(context.commandId)
   const same = repeated ? { name: false, displayName: false } : await spelt(deps, userId, before.state, wanted)
   const update = (claimId?: string): SelfUpdate => ({

@@ -13,7 +13,7 @@ export interface Eligibility {
 }
 
 /** True from its start (inclusive) to its expiry (exclusive). */
-export const isActive = ({ startsAt, expiresAt }: Pick<Sanction, 'startsAt' | 'expiresAt'>, at: Date): boolean =>
+const isActive = ({ startsAt, expiresAt }: Pick<Sanction, 'startsAt' | 'expiresAt'>, at: Date): boolean =>
   Date.parse(startsAt) <= at.getTime() && (expiresAt === undefined || at.getTime() < Date.parse(expiresAt))
 
 /** The sanctions that count at a moment, in the order in which they were applied. */
