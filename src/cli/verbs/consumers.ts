@@ -40,9 +40,12 @@ export const consumerVerbs: Family = (program, bind) => {
     .description('Waits for this consumer no more: the stream may lose what it has not read.').addOption(keyOption()).addOption(jsonOption())
   bind(retire, async ({ client, terminal, surroundings }, name: string, options: Repeatable) => {
     if (!await sure(`Wait for ${name} no more? What it has not read may be trimmed.`, surroundings)) throw new Failure('refused', 'Nothing was changed.')
-    const { body } = await client.request('POST', at(name, 'retire'), { key: options.key, body: {} })
+    const { body } = await client.request<Consumer>('POST', at(name, 'retire'), { key: options.key, body: {} })
     if (options.json === true) terminal.json(body)
-    else terminal.line(`retired: consumer ${name}`)
+    else {
+      terminal.line(`retired: consumer ${name}`)
+      terminal.note(`Its group in Redis belongs to nobody now, and nothing is trimmed while it is there: XGROUP DESTROY <stream> ${body.group}`)
+    }
     return 'done'
   })
 }
