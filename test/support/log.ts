@@ -17,3 +17,10 @@ export const testLog = async (t: Pick<Test, 'teardown'>, vault: Vault = noVault)
   t.teardown(() => log.close())
   return log
 }
+
+/** The log of a service under test, read beside it; it ends with the test. */
+export const logOf = async (t: Pick<Test, 'teardown'>, env: Readonly<Record<string, string>>): Promise<Log> => {
+  const log = await openLog({ url: env['CHANCERY_EVENTSTORE_URL'] ?? '', namespace: env['CHANCERY_NAMESPACE'], vault: noVault })
+  t.teardown(() => log.close())
+  return log
+}

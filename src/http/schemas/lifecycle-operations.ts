@@ -6,7 +6,7 @@ const Count = () => Type.Integer({ minimum: 0 })
 const EntryId = () => Type.String({ maxLength: 64, description: 'Id of an entry in Redis' })
 const Name = (maxLength = 64) => Type.String({ maxLength })
 
-export const LifecycleAlarm = Type.Object({
+const LifecycleAlarm = Type.Object({
   reason: Type.Union([Type.Literal('foreign_entry'), Type.Literal('unreadable_event'), Type.Literal('mismatch'), Type.Literal('held_back'), Type.Literal('unknown_group')]),
   message: Type.String({ maxLength: 1000 }),
   hint: Type.String({ maxLength: 1000 })
