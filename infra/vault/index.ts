@@ -87,8 +87,11 @@ export const openVault = async (options: VaultOptions): Promise<SubjectVault> =>
 
   const destroyAll = async (subjects: readonly string[]): Promise<number> => {
     for (const subject of subjects) opened.delete(subject)
+    // Those that are marked are left out first: a conflict locks, and so writes, every row.
     const { rowCount } = await pool.query(
-      `insert into ${schema}.subject_key (subject, destroyed_at) select distinct n.subject, now() from unnest($1::text[]) as n(subject) order by 1
+      `insert into ${schema}.subject_key (subject, destroyed_at)
+       select distinct n.subject, now() from unnest($1::text[]) as n(subject)
+        where not exists (select from ${schema}.subject_key k where k.subject = n.subject and k.destroyed_at is not null) order by 1
        on conflict (subject) do update set wrapped = null, master = null, destroyed_at = now() where subject_key.destroyed_at is null`,
       [subjects])
     for (const subject of subjects) opened.delete(subject)

@@ -1,15 +1,19 @@
 // Questions to the read model `erasures`: what is due, and whose keys the log says are destroyed.
 import type { Sql } from '../../../src/ports.ts'
-import type { ErasureQueries } from '../../../src/queries.ts'
+import type { DueErasure, ErasureQueries } from '../../../src/queries.ts'
+
+/**
+ * Parameters: now, the place after which to go on (time, subject), how many. A host's clock that runs ahead must not erase
+ * too early, for that is for good: the database's has to agree. `now()` and not `clock_timestamp()`, which no index serves.
+ */
+export const DUE = `
+select subject, due_at as "dueAt" from erasures
+ where due_at <= least($1::timestamptz, now()) and (due_at, subject) > ($2::timestamptz, $3::text)
+ order by due_at, subject limit $4::int`
 
 export const erasureQueries = (sql: Sql): ErasureQueries => ({
-  // A host's clock that runs ahead must not erase too early, for that is for good: the database's has to agree.
   due: async (now, limit, after) => {
-    const { rows } = await sql.query<{ subject: string, dueAt: string }>(`
-      select subject, due_at as "dueAt" from erasures
-       where due_at <= least($1::timestamptz, clock_timestamp()) and (due_at, subject) > ($2::timestamptz, $3)
-       order by due_at, subject limit $4`,
-    [now.toISOString(), after?.dueAt ?? '-infinity', after?.subject ?? '', limit], 'erasures-due')
+    const { rows } = await sql.query<DueErasure>(DUE, [now.toISOString(), after?.dueAt ?? '-infinity', after?.subject ?? '', limit], 'erasures-due')
     return rows
   },
   known: async () => {

@@ -1,6 +1,7 @@
 // Erasure on real parts: when it begins, what stops it, who does it, and a vault that comes back older.
 import t from 'tap'
 import { openVault } from '../../../infra/vault/index.ts'
+import { DUE } from '../../../infra/postgres/queries/erasures.ts'
 import { applyPurges } from '../../../src/commands/erasure/apply-purges.ts'
 import { deleteTester } from '../../../src/commands/erasure/delete-tester.ts'
 import { eraseTester } from '../../../src/commands/erasure/erase-tester.ts'
@@ -136,6 +137,18 @@ t.test('a database whose clock disagrees erases nothing', async (t) => {
   t.notOk((await ground.typesOf(`user-${later}`)).includes('user.erasure_started'))
   t.ok((await ground.typesOf(subject)).includes('account.purged'), 'what both clocks call due is')
   clock.at = before
+})
+
+t.test('what waits costs nothing', async (t) => {
+  const { rows: [{ name } = { name: '' }] } = await pool.query<{ name: string }>("select unnest(tables) as name from projection_generation where name = 'erasures' and state = 'serving'")
+  await pool.query(`insert into ${name} (subject, purge_after, holds, due_at, started, user_ids)
+    select 'user-waiting-' || i, now() + interval '1 day', '{}', now() + interval '1 day', false, '[]' from generate_series(1, 20000) as i`)
+  await pool.query(`analyze ${name}`)
+  const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`explain (analyze, buffers) ${DUE.replace('$1', 'now()').replace('$2', "'-infinity'").replace('$3', "''").replace('$4', '200')}`)
+  const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+  t.ok(Number(/shared hit=(\d+)/.exec(plan)?.[1]) < 50, plan)
+  t.notMatch(plan, /Rows Removed/)
+  await pool.query(`delete from ${name} where subject like 'user-waiting-%'`)
 })
 
 t.test('an older vault brings nobody back', async (t) => {
