@@ -1,19 +1,9 @@
 // Accounts on two real processes: both at once, and one killed between two appends of a command; whoever comes next goes on.
-import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { accountsOn, callersOf, logOf, WHY } from '../support/accounts.ts'
-import { spawnService, testService, type Answer, type SpawnedService } from '../support/service.ts'
+import { spawnService, testService, type SpawnedService } from '../support/service.ts'
 
 t.setTimeout(120_000)
-
-/** As a client would: on 503 the same request again, under the same key. The store shares two cores with all of this. */
-const patient = async (ask: (headers: Record<string, string>) => Promise<Answer>): Promise<Answer> => {
-  const key = { 'idempotency-key': randomUUID() }
-  for (let tries = 1; ; tries++) {
-    const answer = await ask(key)
-    if (answer.status !== 503 || tries === 20) return answer
-  }
-}
 
 t.test('two processes, and one that dies', async (t) => {
   const staying = await testService(t, { env: { CHANCERY_ROLES: 'api', CHANCERY_API_PROCESSES: 'many' } })
@@ -28,17 +18,16 @@ t.test('two processes, and one that dies', async (t) => {
   const elsewhere = () => {
     const as = callersOf(service).as
     return {
-      ensure: (email: string, key?: Record<string, string>) => as('auth-service')('POST', '/api/v1/auth/ensure-by-email', { email }, key),
-      sanction: (id: string, key: Record<string, string>) => as('admin')('POST', `/api/v1/admin/users/${id}/sanctions`, { ...WHY, code: 'permanent_block' }, key),
-      remove: (id: string, key: Record<string, string>) => as('admin-service')('POST', `/api/v1/internal/users/${id}/delete`, WHY, key)
+      ensure: (email: string) => as('auth-service')('POST', '/api/v1/auth/ensure-by-email', { email }),
+      sanction: (id: string) => as('admin')('POST', `/api/v1/admin/users/${id}/sanctions`, { ...WHY, code: 'permanent_block' }),
+      remove: (id: string) => as('admin-service')('POST', `/api/v1/internal/users/${id}/delete`, WHY)
     }
   }
 
   await t.test('100 parallel ensures of one address over two processes: one account', async (t) => {
     const there = elsewhere()
     await there.ensure('warm@example.com')
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) =>
-      patient((key) => n % 2 === 0 ? ensure('hundred@example.com', key) : there.ensure('hundred@example.com', key))))
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => n % 2 === 0 ? ensure('hundred@example.com') : there.ensure('hundred@example.com')))
     const [first] = answers
     t.strictSame([...new Set(answers.map(({ status, body }) => `${status} ${String(body['user_id'] ?? body['detail'])}`))], [`200 ${String(first?.body['user_id'])}`], '100 equal answers')
     t.strictSame(answers.filter(({ body }) => body['outcome'] === 'created').length, 1)
@@ -49,8 +38,7 @@ t.test('two processes, and one that dies', async (t) => {
     const there = elsewhere()
     const id = await account()
     await Promise.all([
-      ...Array.from({ length: 20 }, (_, n) => patient((key) => n % 2 === 0 ? sanction(id, { code: 'permanent_block' }, key) : there.sanction(id, key))),
-      patient((key) => remove(id, key)), patient((key) => there.remove(id, key))
+      ...Array.from({ length: 20 }, (_, n) => n % 2 === 0 ? sanction(id, { code: 'permanent_block' }) : there.sanction(id)), remove(id), there.remove(id)
     ])
     const types = await typesOf(id)
     const count = (type: string) => types.filter((one) => one === type).length

@@ -1,4 +1,6 @@
 // Accounts on the running service, for tests: a caller per role, and what a command appended, read from the log itself.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { openLog, type Log } from '../../infra/eventstore/index.ts'
 import { uuidIds } from '../../infra/ids.ts'
@@ -17,12 +19,26 @@ export const logOf = async (t: Pick<Test, 'teardown'>, service: Pick<TestService
 
 export type Call = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
 
+/**
+ * Asks again, under the same key, whatever a service that is short of time answers 503: as a client would. The stores of a
+ * test share its processor with all the others.
+ */
+const patient = (request: TestService['request']): TestService['request'] => async (method, path, body, headers = {}) => {
+  const keyed = method === 'GET' ? headers : { 'idempotency-key': randomUUID(), ...headers }
+  for (let tries = 1; ; tries++) {
+    const answer = await request(method, path, body, keyed)
+    if (answer.status !== 503 || tries === 20) return answer
+    await delay(100)
+  }
+}
+
 /** Asks as principals with one role each; they are made on first use. */
 export const callersOf = (service: Pick<TestService, 'request'>) => {
+  const request = patient(service.request)
   const tokens = new Map<Role, Promise<{ id: string, authorization: string }>>()
   const make = async (role: Role) => {
-    const { body: { principal_id: id } } = await service.request('POST', '/api/v1/principals', { name: role, kind: 'service', roles: [role] })
-    const { body } = await service.request('POST', `/api/v1/principals/${String(id)}/tokens`, {})
+    const { body: { principal_id: id } } = await request('POST', '/api/v1/principals', { name: role, kind: 'service', roles: [role] })
+    const { body } = await request('POST', `/api/v1/principals/${String(id)}/tokens`, {})
     return { id: String(id), authorization: `Bearer ${String(body['token'])}` }
   }
   const caller = (role: Role) => {
@@ -31,7 +47,7 @@ export const callersOf = (service: Pick<TestService, 'request'>) => {
     return known
   }
   const as = (role: Role): Call => async (method, path, body, headers = {}) =>
-    service.request(method, path, body, { authorization: (await caller(role)).authorization, ...headers })
+    request(method, path, body, { authorization: (await caller(role)).authorization, ...headers })
   return { as, idOf: async (role: Role) => (await caller(role)).id, tokenOf: async (role: Role) => (await caller(role)).authorization }
 }
 
