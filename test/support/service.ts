@@ -12,6 +12,7 @@ import type { Test } from 'tap'
 import { readConfig, type Config } from '../../src/config.ts'
 import { createLogger } from '../../src/start/logger.ts'
 import { openService } from '../../src/start/service.ts'
+import { nodeArguments } from './compiled.ts'
 import { testEventStore } from './eventstore.ts'
 import { isSearched, leaveFolder, noteCanary, notePersons, noteTokens } from './left-behind.ts'
 import { testDatabase } from './postgres.ts'
@@ -110,8 +111,6 @@ export interface SpawnedService extends TestService {
   exit: Promise<number | NodeJS.Signals>
 }
 
-const withParent = new URL('with-parent.ts', import.meta.url).href
-const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** Starts `src/main.ts` without waiting for it to be ready: for starts that must fail. */
 export const launchService = async (t: Context, options: ServiceOptions & { uid?: number, cwd?: string } = {}) => {
@@ -119,7 +118,7 @@ export const launchService = async (t: Context, options: ServiceOptions & { uid?
   if (options.uid !== undefined) chownSync(around.dataDir, options.uid, options.uid)
   const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }
   // The test runner puts a hook into NODE_OPTIONS of every child, which writes a file at exit: as another user it may not, and fails.
-  const child: ChildProcess = spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, '--import', import.meta.resolve('tsx'), '--import', withParent, entry], {
+  const child: ChildProcess = spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArguments('src/main.ts')], {
     ...identity, cwd: options.cwd ?? around.dataDir, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin', HOME: around.dataDir, TMPDIR: tmpdir(), ...around.env }
   })
   let output = ''
@@ -134,7 +133,8 @@ export const launchService = async (t: Context, options: ServiceOptions & { uid?
     await exit
     if (!isSearched()) return
     mkdirSync(join(around.dataDir, 'log'), { recursive: true })
-    writeFileSync(join(around.dataDir, 'log', `printed-${String(child.pid)}.txt`), output + complaints)
+    writeFileSync(join(around.dataDir, 'log', `printed-${String(child.pid)}.out`), output)
+    writeFileSync(join(around.dataDir, 'log', `printed-${String(child.pid)}.err`), complaints)
   }
   t.teardown(stop)
   return {
