@@ -1,5 +1,5 @@
 // What admins and downstream services read: pages by filters, the past, deleted records, the snapshot and the digest.
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { testService, type Answer, type TestService } from '../support/service.ts'
 import { until } from '../support/until.ts'
@@ -15,7 +15,10 @@ const items = (answer: Answer): Item[] => answer.body['items'] as Item[]
 const actor = (service: TestService) => {
   let position = '0'
   const ok = async (method: string, path: string, body?: unknown): Promise<Answer> => {
-    const answer = await service.request(method, path, body, method === 'GET' ? { 'chancery-position': position } : {})
+    // A machine that is short of time may answer 503 now and then: sent again as it was, as every client has to.
+    const headers = method === 'GET' ? { 'chancery-position': position } : { 'idempotency-key': randomUUID() }
+    let answer = await service.request(method, path, body, headers)
+    for (let again = 0; answer.status === 503 && again < 5; again++) answer = await service.request(method, path, body, headers)
     if (answer.status > 299) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`)
     if (method !== 'GET') position = answer.headers.get('chancery-position') ?? position
     return answer
@@ -185,7 +188,7 @@ t.test('one account: now, then, deleted, erased', async (t) => {
       t.strictSame(seen, expected, `in pages, ${direction}`)
     }
     t.match(items(await get(`${path}/timeline?as_of=${blockedAt}`))[1], { type: 'user.sanction_applied', reason_code: 'abuse', actor: { type: 'principal' }, position: /^\d+$/ })
-    t.notMatch((await get(`${path}/timeline`)).text, /ada/, 'no personal data')
+    t.notMatch((await get(`${path}/timeline`)).text, /ada@|"ada"/, 'no personal data')
   })
 
   await t.test('deleted', async (t) => {
