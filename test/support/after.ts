@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import pg from 'pg'
 import { createScanner, inWords } from './canary.ts'
+import { forgetCompiled } from './compiled.ts'
 import { readCanary } from './left-behind.ts'
 import { canaryFile, leftFolder, postgresFile } from './run.ts'
 
@@ -44,5 +45,6 @@ try {
   }
 } finally {
   if (kept.keeper !== undefined) process.kill(kept.keeper, 'SIGTERM')
+  forgetCompiled(process.ppid)
   for (const path of [file, canaryFile(), leftFolder()]) rmSync(path, { recursive: true, force: true })
 }

@@ -3,17 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { compileProgram } from './compiled.ts'
 import { keepPostgres } from './keep-postgres.ts'
 import { beginRun } from './left-behind.ts'
-import { postgresFile } from './run.ts'
-
-const alive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
+import { alive, postgresFile } from './run.ts'
 
 // A run that was killed searched nothing and left everything.
 for (const name of readdirSync(tmpdir())) {
@@ -22,4 +15,5 @@ for (const name of readdirSync(tmpdir())) {
 }
 
 beginRun({ what: 'the planted leak', text: `planted-${randomBytes(24).toString('base64url')}` })
+compileProgram(process.ppid)
 await keepPostgres(process.ppid, postgresFile())

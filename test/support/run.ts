@@ -10,3 +10,11 @@ export const leftFolder = (): string => join(tmpdir(), `chancery-test-left-${pro
 
 /** What must not be found in it. */
 export const canaryFile = (): string => join(tmpdir(), `chancery-test-canaries-${process.ppid}.jsonl`)
+
+export const alive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

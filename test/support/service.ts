@@ -6,7 +6,6 @@ import { chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import pino from 'pino'
 import type { Test } from 'tap'
 import { readConfig, type Config } from '../../src/config.ts'
@@ -110,7 +109,6 @@ export interface SpawnedService extends TestService {
   /** Its exit code, or the signal that ended it. */
   exit: Promise<number | NodeJS.Signals>
 }
-
 
 /** Starts `src/main.ts` without waiting for it to be ready: for starts that must fail. */
 export const launchService = async (t: Context, options: ServiceOptions & { uid?: number, cwd?: string } = {}) => {
