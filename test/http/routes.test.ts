@@ -66,6 +66,10 @@ t.test('what each route says of itself', async (t) => {
     t.strictSame(whoMay('POST', '/api/internal/users/ghost-delete'), ['accounts-service', 'superadmin'])
     t.strictSame(whoMay('POST', '/api/v1/principals'), ['superadmin'])
     t.strictSame(whoMay('GET', '/api/v1/audit/events'), ['auditor', 'superadmin'])
+    t.strictSame(whoMay('POST', '/api/v1/internal/users/:user_id/delete'), ['admin-service', 'superadmin'], 'seed 003')
+    t.strictSame(whoMay('POST', '/api/v1/admin/users/:user_id/sanctions'), ['admin', 'superadmin'])
+    t.strictSame(whoMay('PATCH', '/api/v1/self/:user_id'), ['gateway-service', 'superadmin'])
+    t.strictSame(whoMay('POST', '/api/v1/auth/ensure-by-email'), ['auth-service', 'superadmin'])
     t.strictSame(whoMay('GET', '/api/v1/me'), 'authenticated')
     t.strictSame(routes.filter(({ config }) => config.access === 'public').map(({ url }) => url).sort(), [
       '/api/v1/enrolment/open', '/api/v1/enrolment/options', '/api/v1/enrolment/verify', '/enrol', '/enrol/enrol.css', '/enrol/enrol.js',
@@ -134,7 +138,7 @@ t.test('every route × every role', async (t) => {
   }
   t.equal(cells, routes.length * (callers.size + 1), `${cells} cells`)
   const unasked = permissions.filter((permission) => !routes.some(({ config }) => config.permission === permission))
-  t.strictSame(unasked, ['persons.read'], 'each right opens a route, but for the one that opens what is sealed in answers')
+  t.strictSame(unasked, ['persons.read', 'accounts.open_deleted'], 'each right opens a route, but for those that open what is sealed or deleted in answers')
 })
 
 const mayCall = (role: Role | 'none' | 'revoked', permission: Permission | undefined): boolean =>
