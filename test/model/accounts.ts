@@ -12,7 +12,7 @@ const takes: Record<SanctionCode, readonly string[]> = {
   profile_update_block: ['can_update_profile'],
   permanent_block: ['can_login', 'can_create_private_game', 'can_manage_private_game', 'can_join_game', 'can_update_profile']
 }
-export const markerNames = takes.permanent_block
+const markerNames = takes.permanent_block
 const ofGames: readonly SanctionCode[] = ['private_game_manage_block', 'game_join_block']
 
 interface Sanction { id: string, code: SanctionCode, scope: string, removed: boolean }
