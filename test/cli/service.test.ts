@@ -102,6 +102,9 @@ t.test('one tester: invited, listed, shown, mailed again, and not reset while th
   t.equal((await chancery('testers', 'resend', invited.tester_id)).exit, 0)
   t.match(await chancery('testers', 'reset', invited.tester_id, '--reason', 'too early'), { exit: 1, stderr: /^link_not_used.*what to do: chancery testers resend/s })
   t.match(await chancery('testers', 'invite', 'new@example.test'), { exit: 1, stderr: /tester_exists/ })
+  const gone = JSON.parse((await chancery('testers', 'invite', 'gone@example.test', '--json')).stdout) as { tester_id: string }
+  t.match(await chancery('testers', 'delete', gone.tester_id, '--reason', 'left the beta'), { exit: 0, stdout: /^deleted: tester \S+, to be erased after 2\d{3}-/ })
+  t.match(await chancery('testers', 'delete', gone.tester_id, '--reason', 'again'), { exit: 1, stderr: /^subject_not_found/ })
 })
 
 t.test('a replay is the log: whole, in order, byte for byte; and one stream of it', async (t) => {
@@ -124,7 +127,7 @@ t.test('a replay is the log: whole, in order, byte for byte; and one stream of i
 
 t.test('a read model that differs from the log is found and filled anew', async (t) => {
   t.match(await chancery('status'), { exit: 0, stdout: /event_store +up[^]*postgres +up[^]*testers +\d +serving/ })
-  t.match(await chancery('projections', 'verify', 'testers'), { exit: 0, stderr: /6 rows compared, 0 differ/ })
+  t.match(await chancery('projections', 'verify', 'testers'), { exit: 0, stderr: /7 rows compared, 0 differ/ })
   const client = new pg.Client(service.env['CHANCERY_POSTGRES_URL'])
   await client.connect()
   t.teardown(() => client.end())

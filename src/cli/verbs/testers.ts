@@ -1,4 +1,4 @@
-// `chancery testers …`: invite, look, send the link again, and reset one ghost.
+// `chancery testers …`: invite, look, send the link again, reset one ghost, delete.
 import type { Command } from 'commander'
 import { reasonFor } from '../ask.ts'
 import { jsonOption, keyOption, minPositionOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Listing } from '../verb.ts'
@@ -19,11 +19,30 @@ interface Repeatable extends Json { key?: string }
 interface ResetOptions extends Repeatable { reason?: string, reasonCode?: string, ticket?: string, evaluatedAtPosition?: string }
 
 export const testerVerbs: Family = (program, bind) => {
-  const testers = program.command('testers').description('Beta testers: invite, look, send the link again, reset a ghost.')
+  const testers = program.command('testers').description('Beta testers: invite, look, send the link again, reset a ghost, delete.')
   inviteVerb(testers, bind)
   readVerbs(testers, bind)
   resendVerb(testers, bind)
   resetVerb(testers, bind)
+  deleteVerb(testers, bind)
+}
+
+const deleteVerb = (testers: Command, bind: Bind): void => {
+  const remove = testers.command('delete').argument('<tester>')
+    .description('Deletes a tester: the links stop working, the address stays taken, and the person is erased after the cooling period.')
+    .addOption(reasonOption()).option('--reason-code <word>', 'kept in clear').addOption(ticketOption()).addOption(keyOption()).addOption(jsonOption())
+  bind(remove, async ({ client, terminal, surroundings }, tester: string, options: ResetOptions) => {
+    const { body } = await client.request<{ purge_after: string }>('POST', `${TESTERS}/${encodeURIComponent(tester)}/delete`, {
+      key: options.key,
+      body: {
+        reason: await reasonFor(options.reason, 'the deletion', surroundings),
+        ...options.reasonCode !== undefined && { reason_code: options.reasonCode }, ...options.ticket !== undefined && { ticket: options.ticket }
+      }
+    })
+    if (options.json === true) terminal.json(body)
+    else terminal.line(`deleted: tester ${tester}, to be erased after ${body.purge_after}`)
+    return 'done'
+  })
 }
 
 const inviteVerb = (testers: Command, bind: Bind): void => {
