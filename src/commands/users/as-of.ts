@@ -46,7 +46,7 @@ export const accountAsOf = async (log: Log, userId: string, asOf: AsOf, now: Dat
 }
 
 /** The moment itself, or when the event at the position was appended. */
-export const momentOf = async (log: Pick<EventStore, 'at'>, asOf: AsOf, now: Date): Promise<Date> => {
+const momentOf = async (log: Pick<EventStore, 'at'>, asOf: AsOf, now: Date): Promise<Date> => {
   if ('time' in asOf) {
     return asOf.time > now
       ? refuse('invalid_request', 'as_of lies in the future: what it says could still change.')
