@@ -1,15 +1,19 @@
 // The example lobby as real processes beside the real service: killed, stopped and continued, it releases each name once.
-import { randomInt } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
+import { createLifecycleService } from '../../kits/lobby/src/index.ts'
 import { directoryProcesses, type DirectoryProcess } from '../support/directory.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { testRedis } from '../support/redis.ts'
 import { testService } from '../support/service.ts'
+import { tcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
 
 const KILLS = 50
-const PER_KILL = 4
+const PER_KILL = 5
+/** Each way between lobby and database: a transaction then takes so long that most kills fall into the middle of one. */
+const DELAY_MS = 3
 
 const redis = await testRedis(t)
 const service = await testService(t, { env: { CHANCERY_REDIS_URL: redis.url } })
@@ -20,25 +24,36 @@ t.teardown(() => pool.end())
 
 const made = await service.request('POST', '/api/v1/principals', { name: 'lobby', kind: 'service', roles: ['lobby-service'] })
 const { body: { token } } = await service.request('POST', `/api/v1/principals/${String(made.body['principal_id'])}/tokens`, {})
-const start = directoryProcesses(t, {
-  DIRECTORY_POSTGRES_URL: postgresUrl, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '300'
-})
+const slow = new URL(postgresUrl)
+const proxy = await tcpProxy(t, Number(slow.port))
+slow.port = String(proxy.port)
+proxy.next({ toServer: { kind: 'delay', ms: DELAY_MS }, toClient: { kind: 'delay', ms: DELAY_MS } })
+const environment = {
+  DIRECTORY_POSTGRES_URL: slow.href, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '300'
+}
+const start = directoryProcesses(t, environment)
+const client = createLifecycleService({ url: service.url, token: String(token) })
 
+/** Sends a command; where nobody knows whether it was recorded (a busy machine), the same again, as the service says. */
+const must = async (path: string, body: object): Promise<Record<string, unknown>> => {
+  const key = { 'idempotency-key': randomUUID() }
+  for (let tries = 1; ; tries++) {
+    const answer = await service.request('POST', path, body, key)
+    if (answer.status === 200 || answer.status === 201) return answer.body
+    if (answer.status !== 503 || tries === 5) throw new Error(`${answer.status} ${answer.text}`)
+  }
+}
 const accounts = async (count: number): Promise<string[]> => {
   const made: string[] = []
   for (let begun = 0; begun < count; begun += 20) {
     const answers = await Promise.all(Array.from({ length: Math.min(20, count - begun) }, (_, at) =>
-      service.request('POST', '/api/v1/auth/ensure-by-email', { email: `racer-${randomInt(2 ** 40)}-${begun + at}@example.com` })))
-    made.push(...answers.map(({ body }) => String(body['user_id'])))
+      must('/api/v1/auth/ensure-by-email', { email: `racer-${randomInt(2 ** 40)}-${begun + at}@example.com` })))
+    made.push(...answers.map((body) => String(body['user_id'])))
   }
   return made
 }
-const must = async (asked: ReturnType<typeof service.request>): Promise<void> => {
-  const { status, text } = await asked
-  if (status !== 200 && status !== 201) throw new Error(`${status} ${text}`)
-}
-const remove = (user: string) => must(service.request('POST', `/api/v1/internal/users/${user}/delete`, { reason_code: 'user_request' }))
-const block = (user: string) => must(service.request('POST', `/api/v1/admin/users/${user}/sanctions`, { code: 'permanent_block', scope: 'platform', reason_code: 'cheating' }))
+const remove = (user: string) => must(`/api/v1/internal/users/${user}/delete`, { reason_code: 'user_request' })
+const block = (user: string) => must(`/api/v1/admin/users/${user}/sanctions`, { code: 'permanent_block', scope: 'platform', reason_code: 'cheating' })
 
 /** What the directory did, as its own tables say. */
 const releases = async () => (await pool.query<{ position: string, user: string, names: string[] }>(
@@ -61,7 +76,9 @@ t.test('it refuses names to whom Chancery does not know or has blocked, and keep
   await until(() => settled(2))
   const names = await (await fetch(`${url}/race-names`)).json() as { items: unknown[] }
   t.strictSame(names.items, [])
-  t.match((await service.request('GET', `/api/v1/admin/users/${racer}/deletion`)).body, {
+  const deletion = async () => (await service.request('GET', `/api/v1/admin/users/${racer}/deletion`)).body
+  await until(async () => (await deletion())['settled'] === true)
+  t.match(await deletion(), {
     stage: 'deleted', settled: true,
     entries: [{ event_type: 'user.lifecycle.deleted', consumers: [{ consumer: 'race-name-directory', state: 'finished', outcome: 'released', items: 2 }] }]
   })
@@ -78,6 +95,10 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
   await pool.query('insert into race_names (name, canonical, user_id) select n, n, u from unnest($1::text[], $2::uuid[]) as x (n, u)', [names.map(({ name }) => name), names.map(({ user }) => user)])
 
   const members = new Set<DirectoryProcess>([start(), start()])
+  t.teardown(() => Promise.all([...members].map((member) => {
+    member.kill('SIGKILL')
+    return member.exit
+  })))
   const active = (): Promise<DirectoryProcess> => Promise.any([...members].map(async (member) => {
     await member.said(/^active/)
     return member
@@ -85,7 +106,8 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
   const unfit: string[] = []
   let entries = 2
   for (let kill = 0; kill < KILLS; kill++) {
-    const load = Promise.all(users.slice(kill * PER_KILL, (kill + 1) * PER_KILL).map(async (user, at) => {
+    const victim = await active()
+    const commands = users.slice(kill * PER_KILL, (kill + 1) * PER_KILL).map(async (user, at) => {
       entries++
       // Some are blocked first: two entries, and the second finds nothing to release.
       if (at === 0) {
@@ -93,16 +115,15 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
         await block(user)
       }
       await remove(user)
-    }))
-    const victim = await active()
-    // Somewhere between its first look and the middle of its work.
-    if (kill % 2 === 0) await Promise.race([victim.said(/^settled/), load])
-    await new Promise((resolve) => { setTimeout(resolve, randomInt(25)) })
+    })
+    // Somewhere between the arrival of the first entry and the end of the last transaction; at times while it still does what its predecessor left.
+    if (kill % 4 !== 0) await Promise.race(commands)
+    await new Promise((resolve) => { setTimeout(resolve, randomInt(90)) })
     victim.kill('SIGKILL')
     members.delete(victim)
     members.add(start())
     unfit.push(...victim.lines.filter((line) => /ALARM|parked|stderr/.test(line)))
-    await load
+    await Promise.all(commands)
   }
   await until(() => settled(entries), 30_000)
   for (const member of members) unfit.push(...member.lines.filter((line) => /ALARM|parked|stderr/.test(line)))
@@ -119,11 +140,15 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
     const { items, next_cursor: next } = body as unknown as { items: unknown[], next_cursor: string | null }
     return items.length + (next === null ? 0 : await search(`&cursor=${next}`))
   }
+  await until(async () => await search() >= entries)
   t.equal(await search(), entries, 'each receipt is one fact')
-  const shown = await Promise.all(users.slice(0, 40).map(async (user) => (await service.request('GET', `/api/v1/admin/users/${user}/deletion`)).body))
-  t.ok(shown.every(({ settled }) => settled === true), 'and stands at its account')
-  for (const member of members) member.kill('SIGKILL')
-  await Promise.all([...members].map(({ exit }) => exit))
+  const open = async () => (await Promise.all(users.slice(0, 40).map(async (user) => (await service.request('GET', `/api/v1/admin/users/${user}/deletion`)).body))).filter(({ settled }) => settled !== true)
+  await until(async () => (await open()).length === 0)
+  t.pass('and stands at its account')
+  const { rows: [counted] } = await pool.query<{ position: string, from: string, count: string, hash: string }>(
+    'select position, digest_from as from, digest_count as count, digest_hash as hash from lifecycle_consumers')
+  t.strictSame({ count: Number(counted?.count), hash: counted?.hash }, await client.digest(BigInt(counted?.from ?? 0), BigInt(counted?.position ?? 0)).then(({ count, hash }) => ({ count, hash })),
+    'and the directory can prove that it missed none')
 })
 
 t.test('stopped while a second takes over, then continued: it finds itself fenced, and nothing happens twice', async (t) => {
@@ -148,4 +173,45 @@ t.test('stopped while a second takes over, then continued: it finds itself fence
   const found = (await releases()).slice(before)
   t.equal(found.length, 20)
   t.equal(new Set(found.map(({ user }) => user)).size, 20)
+})
+
+t.test('one that comes when entries were trimmed begins with a snapshot', async (t) => {
+  const [early = '', lifted = '', free = ''] = await accounts(3)
+  await remove(early)
+  await block(lifted)
+  const sanctions = (await service.request('GET', `/api/v1/admin/users/${lifted}/sanctions`)).body as unknown as { items: Array<{ sanction_id: string }> }
+  await must(`/api/v1/admin/users/${lifted}/sanctions/${sanctions.items[0]?.sanction_id}/remove`, { reason_code: 'mistake' })
+  const stream = redis.client()
+  const entries = async () => Number(await stream.xlen('user:lifecycle_events'))
+  const { body: { entries: published } } = await service.request('GET', `/api/v1/admin/users/${lifted}/deletion`) as unknown as { body: { entries: Array<{ event_position: string }> } }
+  const last = published[0]?.event_position ?? ''
+  await until(async () => (await stream.xrange('user:lifecycle_events', `${last}-${last}`, '+')).length === 1)
+  await stream.xtrim('user:lifecycle_events', 'MAXLEN', 1)
+  t.equal(await entries(), 1)
+
+  const own = await testDatabase(t)
+  const names = new pg.Pool({ connectionString: own.url, max: 2 })
+  names.on('error', () => {})
+  t.teardown(() => names.end())
+  const late = directoryProcesses(t, { ...environment, DIRECTORY_POSTGRES_URL: own.url, DIRECTORY_CONSUMER: 'late-directory' })
+  const before = late()
+  await before.said(/ready at/)
+  await before.said(/a snapshot as of/)
+  const count = async (): Promise<number> => (await names.query("select 1 from releases where cause like 'user.lifecycle.%'")).rowCount ?? 0
+  const snapshot = await client.snapshot(BigInt(last))
+  const listed: string[] = []
+  for await (const { userId, lifted: isLifted } of snapshot.users()) {
+    listed.push(userId)
+    t.ok(isLifted === (userId === lifted) || userId !== lifted)
+  }
+  t.ok(listed.includes(early) && listed.includes(lifted) && !listed.includes(free))
+  t.equal(new Set(listed).size, listed.length, 'each once')
+  t.equal(await count(), listed.length, 'each account\'s last entry was acted on')
+  await names.query('insert into race_names (name, canonical, user_id) values ($1, $1, $2)', ['Vega', free])
+  await remove(free)
+  await until(async () => (await names.query('select 1 from race_names')).rowCount === 0)
+  await until(async () => (await names.query('select 1 from receipts where posted_at is null')).rowCount === 0)
+  t.equal((await names.query('select 1 from receipts where refused is not null')).rowCount, 0)
+  before.kill('SIGKILL')
+  await before.exit
 })
