@@ -11,7 +11,7 @@ import { tcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
 
 const KILLS = 50
-const PER_KILL = 5
+const PER_KILL = 4
 /** Each way between lobby and database: a transaction then takes so long that most kills fall into the middle of one. */
 const DELAY_MS = 3
 
