@@ -250,7 +250,7 @@ export interface UserRow {
   tariffSince: Instant | null
   tariffUntil: Instant | null
   /** Those that were not removed, in the order in which they were applied. */
-  sanctions: Array<{ sanction_id: string, code: SanctionCode, scope: string, starts_at: Instant, expires_at: Instant | null }>
+  sanctions: Array<{ sanction_id: string, code: SanctionCode, scope: string, starts_at: Instant, at_once: boolean, expires_at: Instant | null }>
   /** Those that were set. */
   limits: Partial<Record<LimitCode, number>>
   createdAt: Instant

@@ -12,7 +12,7 @@ import { eligibilityItem, tariffItem } from './account-items.ts'
 
 const personaItem = ({ email, userName, displayName }: Persona) => ({ email, user_name: userName, display_name: displayName })
 
-type Standing = Pick<Sanction, 'sanctionId' | 'code' | 'scope' | 'startsAt' | 'expiresAt'>
+type Standing = Pick<Sanction, 'sanctionId' | 'code' | 'scope' | 'startsAt' | 'atOnce' | 'expiresAt'>
 
 /** What ran out by the clock is neither active nor to come: it is left to the history. */
 const sanctionItems = (sanctions: readonly Standing[], at: Date) => sanctions.flatMap((sanction) => {
@@ -22,7 +22,7 @@ const sanctionItems = (sanctions: readonly Standing[], at: Date) => sanctions.fl
 })
 
 const inRow = (sanction: AccountItem['row']['sanctions'][number]): Standing => ({
-  sanctionId: sanction.sanction_id, code: sanction.code, scope: sanction.scope, startsAt: sanction.starts_at,
+  sanctionId: sanction.sanction_id, code: sanction.code, scope: sanction.scope, startsAt: sanction.starts_at, atOnce: sanction.at_once,
   ...sanction.expires_at !== null && { expiresAt: sanction.expires_at }
 })
 

@@ -1,4 +1,5 @@
 // Read model `users`: the accounts (a ghost reset deletes the row) and, apart from them, the last event of each ceremony.
+import { beganAtOnce } from '../domain/account/account.ts'
 import { limitCodes, sanctionCodes, type LimitCode, type SanctionCode } from '../domain/account/catalogues.ts'
 import type { LogEvent } from '../domain/catalogue.ts'
 import type { Instant } from '../domain/event.ts'
@@ -67,7 +68,7 @@ const tables = {
 }
 
 /** A sanction as the row keeps it. */
-export interface SanctionInRow { sanction_id: string, code: SanctionCode, scope: string, starts_at: Instant, expires_at: Instant | null }
+export interface SanctionInRow { sanction_id: string, code: SanctionCode, scope: string, starts_at: Instant, at_once: boolean, expires_at: Instant | null }
 
 type Rows = RowsByTable<typeof tables>
 type Row = RowOf<typeof tables.users.columns>
@@ -115,7 +116,7 @@ const settings = ({ preferredLanguage, timeZone }: { preferredLanguage?: string,
 
 export const users = defineProjector({
   name: 'users',
-  version: 2,
+  version: 3,
   categories: ['user'],
   tables,
   on: {
@@ -158,7 +159,8 @@ export const users = defineProjector({
     'user.settings_updated': (rows, event) => patch(rows, event, () => settings(event.data)),
     'user.sanction_applied': (rows, event) => {
       const { sanctionId, code, scope, startsAt, expiresAt } = event.data
-      const sanction: SanctionInRow = { sanction_id: sanctionId, code, scope, starts_at: startsAt, expires_at: expiresAt ?? null }
+      const atOnce = beganAtOnce(event.data)
+      const sanction: SanctionInRow = { sanction_id: sanctionId, code, scope, starts_at: startsAt, at_once: atOnce, expires_at: expiresAt ?? null }
       patch(rows, event, (row) => sanctioned([...row.sanctions as SanctionInRow[], sanction]))
     },
     'user.sanction_removed': (rows, event) => patch(rows, event, (row) =>

@@ -9,10 +9,10 @@ const COLUMNS = `user_id as "userId", tester_id as "testerId", email, user_name 
   created_at as "createdAt", credential_count as "credentialCount", deleted_at as "deletedAt", purge_after as "purgeAfter",
   purged_at as "purgedAt", first_position as "firstPosition", position, revision`
 
-/** A sanction of the row that counts at a moment; the twin of `isActive` in src/domain/account/eligibility.ts. */
+/** A sanction of the row that counts at a moment; the twin of `timeStateAt` in src/domain/account/eligibility.ts. */
 const counting = (code: string, now: string): string => `exists (
-  select from json_to_recordset(sanctions) as s(code text, starts_at timestamptz, expires_at timestamptz)
-   where s.code = ${code} and s.starts_at <= ${now} and (s.expires_at is null or ${now} < s.expires_at))`
+  select from json_to_recordset(sanctions) as s(code text, starts_at timestamptz, at_once boolean, expires_at timestamptz)
+   where s.code = ${code} and (s.at_once or s.starts_at <= ${now}) and (s.expires_at is null or ${now} < s.expires_at))`
 
 /** Conditions and their parameters. Names of columns come from the catalogues, nothing else from outside gets into the text. */
 const conditionsOf = (filter: UserFilter, now: Date, value: (value: unknown) => string): string[] => {

@@ -14,6 +14,8 @@ export interface Sanction {
   code: SanctionCode
   scope: string
   startsAt: Instant
+  /** It counts from its fact on, whatever the clock of whoever judges it says: no start was given. */
+  atOnce: boolean
   expiresAt?: Instant
   publicNote?: Personal
   reasonCode?: string
@@ -124,13 +126,17 @@ export const evolveAccount = (account: Account, event: AccountEvent): Account =>
   }
 }
 
+/** Clocks differ between processes and step back: only a start that somebody gave is left to them. */
+export const beganAtOnce = ({ code, appliedAt, startsAt }: { code: SanctionCode, appliedAt: Instant, startsAt: Instant }): boolean =>
+  code === 'permanent_block' || startsAt === appliedAt
+
 const causeOf = ({ id, revision }: AccountEvent): Cause => ({ eventId: id, revision })
 
 const sanctionOf = (event: AccountEvent & { type: 'user.sanction_applied' }): Sanction => {
   const { sanctionId, code, scope, startsAt, expiresAt, publicNote } = event.data
   const { reasonCode } = event.metadata
   return {
-    sanctionId, code, scope, startsAt, cause: causeOf(event),
+    sanctionId, code, scope, startsAt, atOnce: beganAtOnce(event.data), cause: causeOf(event),
     ...expiresAt !== undefined && { expiresAt },
     ...publicNote !== undefined && { publicNote },
     ...reasonCode !== undefined && { reasonCode }

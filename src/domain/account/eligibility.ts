@@ -1,4 +1,5 @@
 // What an account may do at a moment: the one pure rule behind the lobby's answer and every command it concerns (seed 003).
+import type { Instant } from '../event.ts'
 import type { Account, Cause, Sanction } from './account.ts'
 import { limitCatalogue, limitCodes, markers, sanctionCatalogue, type LimitCode, type Marker } from './catalogues.ts'
 
@@ -12,13 +13,20 @@ export interface Eligibility {
   limits: Record<LimitCode, EffectiveLimit>
 }
 
-/** True from its start (inclusive) to its expiry (exclusive). */
-const isActive = ({ startsAt, expiresAt }: Pick<Sanction, 'startsAt' | 'expiresAt'>, at: Date): boolean =>
-  Date.parse(startsAt) <= at.getTime() && (expiresAt === undefined || at.getTime() < Date.parse(expiresAt))
+export interface Span { startsAt: Instant, atOnce: boolean, expiresAt?: Instant | undefined }
+
+/** What the clock makes of a sanction that was not removed. */
+export type TimeState = 'scheduled' | 'active' | 'expired'
+
+/** Active from its fact or, where one was given, from its start (inclusive) to its expiry (exclusive). */
+export const timeStateAt = ({ startsAt, atOnce, expiresAt }: Span, at: Date): TimeState => {
+  if (!atOnce && at.getTime() < Date.parse(startsAt)) return 'scheduled'
+  return expiresAt !== undefined && Date.parse(expiresAt) <= at.getTime() ? 'expired' : 'active'
+}
 
 /** The sanctions that count at a moment, in the order in which they were applied. */
 export const activeSanctions = ({ sanctions }: Pick<Account, 'sanctions'>, at: Date): Sanction[] =>
-  sanctions.filter((sanction) => isActive(sanction, at))
+  sanctions.filter((sanction) => timeStateAt(sanction, at) === 'active')
 
 /** The permanent block, if there is one. */
 export const permanentBlockOf = (account: Pick<Account, 'sanctions'>, at: Date): Sanction | undefined =>

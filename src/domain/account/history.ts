@@ -2,7 +2,9 @@
 import type { RecordedOf } from '../catalogue.ts'
 import type { Actor, EventMetadata, Instant } from '../event.ts'
 import type { Personal } from '../personal.ts'
+import { beganAtOnce } from './account.ts'
 import type { LimitCode, SanctionCode } from './catalogues.ts'
+import { timeStateAt, type Span, type TimeState } from './eligibility.ts'
 
 /** Who did it, on whose behalf, and why; the reason is sealed. */
 export interface Act {
@@ -19,6 +21,7 @@ export interface SanctionRecord {
   code: SanctionCode
   scope: string
   startsAt: Instant
+  atOnce: boolean
   expiresAt?: Instant
   publicNote?: Personal
   internalNote?: Personal
@@ -43,7 +46,7 @@ export const sanctionHistory = (events: UserEvents): SanctionRecord[] => {
   for (const { type, data, metadata } of events) {
     if (type === 'user.sanction_applied') {
       const { userId: _, appliedAt, ...sanction } = data
-      records.set(data.sanctionId, { ...sanction, applied: actOf(metadata, appliedAt) })
+      records.set(data.sanctionId, { ...sanction, atOnce: beganAtOnce(data), applied: actOf(metadata, appliedAt) })
     } else if (type === 'user.sanction_removed') {
       const record = records.get(data.sanctionId)
       if (record !== undefined) records.set(data.sanctionId, { ...record, removed: actOf(metadata, data.removedAt) })
@@ -68,16 +71,11 @@ export const limitHistory = (events: UserEvents): LimitRecord[] => {
   return records
 }
 
-export type SanctionState = 'scheduled' | 'active' | 'expired' | 'removed'
+export type SanctionState = TimeState | 'removed'
 
 /** What a sanction is at a moment. */
-export const sanctionStateAt = (
-  { startsAt, expiresAt, removed }: { startsAt: Instant, expiresAt?: Instant | undefined, removed?: Act | undefined }, at: Date
-): SanctionState => {
-  if (removed !== undefined) return 'removed'
-  if (at.getTime() < Date.parse(startsAt)) return 'scheduled'
-  return expiresAt !== undefined && Date.parse(expiresAt) <= at.getTime() ? 'expired' : 'active'
-}
+export const sanctionStateAt = (sanction: Span & { removed?: Act | undefined }, at: Date): SanctionState =>
+  sanction.removed === undefined ? timeStateAt(sanction, at) : 'removed'
 
 const actOf = ({ actor, source, reasonCode, ticket, reason }: EventMetadata, at: Instant): Act => ({
   at,

@@ -7,6 +7,7 @@ import type { Clear } from '../personal.ts'
 import type { User } from '../user/user.ts'
 import type { Sanction } from './account.ts'
 import { sanctionCatalogue, type SanctionCode } from './catalogues.ts'
+import { timeStateAt, type Span } from './eligibility.ts'
 import { live } from './live.ts'
 
 type Fact = EventOf<'user'>
@@ -16,7 +17,7 @@ export interface NewSanction extends Announcement {
   code: SanctionCode
   /** `platform` or `game:{id}`. */
   scope: string
-  /** Default: at once. */
+  /** Default: at once, which is from the fact on and by no clock. */
   startsAt?: Instant
   expiresAt?: Instant
   publicNote?: Clear
@@ -33,7 +34,7 @@ export const applySanction = (user: User, sanction: NewSanction): Fact[] => {
   const { account } = live(user)
   const { userId, sanctionId, code, scope, at, startsAt = at.toISOString(), expiresAt, publicNote, internalNote, evidence } = sanction
   refuseKind(sanction, startsAt)
-  const before = account.sanctions.find((other) => other.code === code && other.scope === scope && overlap(other, { startsAt, expiresAt }))
+  const before = account.sanctions.find((other) => other.code === code && other.scope === scope && overlap(other, { startsAt, atOnce: false, expiresAt }))
   if (before !== undefined) return alreadyApplied(before)
   const applied: Fact = {
     type: 'user.sanction_applied',
@@ -58,11 +59,9 @@ const refuseKind = ({ code, scope, at, startsAt: wanted, expiresAt }: NewSanctio
   if (expiresAt !== undefined && Date.parse(expiresAt) <= Date.parse(startsAt)) invalid('expires_at has to lie after the beginning.')
 }
 
-type Span = Pick<Sanction, 'startsAt'> & { expiresAt?: Instant | undefined }
-
-/** True if there is a moment at which both count. */
+/** True if there is a moment at which both count. One that counts from its fact on has begun, whatever a clock says. */
 const overlap = (one: Span, other: Span): boolean => startsBeforeEnd(one, other) && startsBeforeEnd(other, one)
-const startsBeforeEnd = ({ startsAt }: Span, { expiresAt }: Span): boolean => expiresAt === undefined || Date.parse(startsAt) < Date.parse(expiresAt)
+const startsBeforeEnd = ({ startsAt, atOnce }: Span, { expiresAt }: Span): boolean => atOnce || expiresAt === undefined || Date.parse(startsAt) < Date.parse(expiresAt)
 
 const alreadyApplied = ({ sanctionId, code, scope, startsAt, expiresAt }: Sanction): never => refuse('conflict',
   'A sanction of this code and scope counts in that time already. Remove it first, or choose another time.',
@@ -75,8 +74,8 @@ const alreadyApplied = ({ sanctionId, code, scope, startsAt, expiresAt }: Sancti
 export const removeSanction = (user: User, { userId, sanctionId, at }: { userId: string, sanctionId: string, at: Date }): Fact[] => {
   const sanction = live(user).account.sanctions.find((candidate) => candidate.sanctionId === sanctionId)
   if (sanction === undefined) return refuse('subject_not_found', 'The account has no such sanction, or it was removed before.')
-  if (sanction.expiresAt !== undefined && Date.parse(sanction.expiresAt) <= at.getTime()) {
-    return refuse('conflict', 'The sanction has run out by itself: there is nothing to remove.', { sanction_id: sanctionId, expires_at: sanction.expiresAt })
+  if (timeStateAt(sanction, at) === 'expired') {
+    return refuse('conflict', 'The sanction has run out by itself: there is nothing to remove.', { sanction_id: sanctionId, ...sanction.expiresAt !== undefined && { expires_at: sanction.expiresAt } })
   }
   const { code, scope } = sanction
   return [{ type: 'user.sanction_removed', data: { userId, sanctionId, code, scope, removedAt: at.toISOString() } }]

@@ -46,7 +46,7 @@ const spans = fc.record({
   code: fc.constantFrom(...sanctionCodes), scope: fc.constantFrom(...scopes), starts: fc.integer({ min: 0, max: 100 }), lasts: fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined })
 })
 const sanctionsArb = fc.array(spans, { maxLength: 12 }).map((list) => list.map(({ code, scope, starts, lasts }, n) => ({
-  sanctionId: `s${n}`, code, scope, startsAt: iso(starts), ...lasts !== undefined && { expiresAt: iso(starts + lasts) }, cause: { eventId: `e${n}`, revision: BigInt(n) }
+  sanctionId: `s${n}`, code, scope, startsAt: iso(starts), atOnce: false, ...lasts !== undefined && { expiresAt: iso(starts + lasts) }, cause: { eventId: `e${n}`, revision: BigInt(n) }
 })))
 
 t.test('eligibility is what a plain reading of the catalogue says, at every moment and in every game', async (t) => {
@@ -62,7 +62,7 @@ t.test('eligibility is what a plain reading of the catalogue says, at every mome
     }
     return true
   }))
-  const block = { sanctionId: 's', code: 'permanent_block' as const, scope: 'platform', startsAt: iso(0), cause: { eventId: 'e', revision: 0n } }
+  const block = { sanctionId: 's', code: 'permanent_block' as const, scope: 'platform', startsAt: iso(0), atOnce: true, cause: { eventId: 'e', revision: 0n } }
   for (const scope of scopes) {
     t.ok(markers.every((marker) => !eligibilityOf({ sanctions: [block], limits: {} }, moment(0), scope).markers[marker].allowed), `a permanent block takes all away (${scope})`)
   }
@@ -118,6 +118,18 @@ t.test('sanctions: of one code and scope never two at a time, whatever is applie
     return true
   }), 200)
   t.ok(applied > 100 && refused > 100, `${applied} applied, ${refused} refused`)
+})
+
+t.test('a sanction at once counts from its fact on, also by a clock that is behind the applying one', async (t) => {
+  const later = fold(registered, applySanction(registered, { ...lifecycle(60), sanctionId: 's', code: 'permanent_block', scope: 'platform' }), 1)
+  t.match(standingOf(later, 'h', moment(0)), { outcome: 'blocked', reasonCode: 'permanent_block' })
+  t.equal(refusal(() => updateSelf(later, { userId, at: moment(0), preferredLanguage: 'de' })), 'conflict')
+  const ending = fold(registered, applySanction(registered, { ...lifecycle(60), sanctionId: 's', code: 'login_block', scope: 'platform', expiresAt: iso(70) }), 1)
+  t.notOk(eligibilityOf(accountOf(ending), moment(0)).markers.can_login.allowed)
+  t.ok(eligibilityOf(accountOf(ending), moment(70)).markers.can_login.allowed, 'its end is left to the clock')
+  t.equal(refusal(() => applySanction(ending, { ...lifecycle(0), sanctionId: 's2', code: 'login_block', scope: 'platform', expiresAt: iso(10) })), 'conflict', 'and no second one beside it')
+  const begins = fold(registered, applySanction(registered, { ...lifecycle(0), sanctionId: 's', code: 'login_block', scope: 'platform', startsAt: iso(5) }), 1)
+  t.strictSame([4, 5].map((minute) => eligibilityOf(accountOf(begins), moment(minute)).markers.can_login.allowed), [true, false], 'a start that was given is the clock\'s')
 })
 
 t.test('a deletion announces itself once, and after it nothing is decided', async (t) => {

@@ -1,11 +1,15 @@
 // The admin list's pages as Postgres plans them: none reads more rows because there are more accounts.
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { userQueries } from '../../../infra/postgres/queries/users.ts'
 import { limitCodes, sanctionCodes } from '../../../src/domain/account/catalogues.ts'
+import { timeStateAt } from '../../../src/domain/account/eligibility.ts'
+import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
+import { Clear } from '../../../src/domain/personal.ts'
 import { users } from '../../../src/projections/users.ts'
 import type { Sql } from '../../../src/ports.ts'
 import type { UserFilter } from '../../../src/queries.ts'
-import { engine, ground } from '../../projections/support.ts'
+import { dressed, engine, ground } from '../../projections/support.ts'
 
 interface Node { 'Node Type': string, 'Actual Rows': number, 'Actual Loops': number, 'Rows Removed by Filter'?: number, 'Rows Removed by Index Recheck'?: number, Plans?: Node[] }
 
@@ -69,4 +73,30 @@ t.test('a page costs what is on it', async (t) => {
   await database.query(`drop index ${rows[0]?.indexname ?? ''}`)
   await userQueries(explaining).page({ includeDeleted: false, sanction: 'login_block' }, { limit: LIMIT, direction: 'forwards', now })
   t.ok(plan !== undefined && touched(plan) > 3 * LIMIT, `without its index the measure tells: ${plan === undefined ? 'none' : touched(plan)} rows`)
+})
+
+t.test('the filter by sanction and the rule of eligibility are one, on any clock', async (t) => {
+  const base = await ground(t)
+  const projections = await engine(t, base, [users])
+  const at = (minute: number) => new Date(Date.parse('2026-06-01T12:00:00.000Z') + minute * 60_000)
+  const kinds: Array<[starts: number | undefined, expires: number | undefined]> = [[undefined, undefined], [undefined, 10], [5, undefined], [5, 10]]
+  const accounts = kinds.map(([starts, expires]) => {
+    const userId = randomUUID()
+    const sanction = {
+      userId, sanctionId: randomUUID(), code: 'login_block', scope: 'platform', appliedAt: at(0).toISOString(), startsAt: at(starts ?? 0).toISOString(),
+      ...expires !== undefined && { expiresAt: at(expires).toISOString() }
+    } as const
+    const facts: ChanceryEvent[] = [
+      { type: 'user.registered', data: { userId, email: new Clear('a@example.org', `user-${userId}`), addressHash: userId.replaceAll('-', '').repeat(2), registeredAt: at(0).toISOString() } },
+      { type: 'user.sanction_applied', data: sanction }
+    ]
+    return { userId, facts, sanction: { ...sanction, atOnce: starts === undefined } }
+  })
+  let position = 0n
+  for (const { userId, facts } of accounts) ({ position } = await base.log.append(`user-${userId}`, 'no_stream', facts.map((fact) => dressed(fact))))
+  t.equal(await projections.positions.waitFor(['users'], position, 10_000), undefined)
+  for (const minute of [-60, 0, 5, 9, 10]) {
+    const found = await userQueries(base.postgres.database).page({ includeDeleted: false, sanction: 'login_block' }, { limit: LIMIT, direction: 'forwards', now: at(minute) })
+    t.strictSame(found.map(({ userId }) => userId), accounts.filter(({ sanction }) => timeStateAt(sanction, at(minute)) === 'active').map(({ userId }) => userId), `minute ${minute}`)
+  }
 })
