@@ -1,5 +1,8 @@
 // The publisher on a real log and a real Redis: what it writes, and where it goes on after each loss.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import type { Redis } from 'ioredis'
 import t from 'tap'
 import { uuidIds } from '../../infra/ids.ts'
@@ -10,11 +13,14 @@ import { entryIdOf } from '../../src/domain/lifecycle/entry.ts'
 import { lifecycleOperations } from '../../src/publisher/operations.ts'
 import type { EventStore } from '../../src/ports.ts'
 import { appendDeletion, appendOther, lifecycleEventsOf, published, STREAM, streamFaults, testPublisher, testSign } from '../support/lifecycle.ts'
-import { testLog } from '../support/log.ts'
+import { testEventStore } from '../support/eventstore.ts'
+import { logOf, testLog } from '../support/log.ts'
 import { testRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
+const withParent = new URL('../support/with-parent.ts', import.meta.url).href
+const program = fileURLToPath(new URL('../support/publisher-process.ts', import.meta.url))
 const clock = { now: () => new Date() }
 const sign = testSign
 const clean = { missing: 0, extra: 0, different: 0, outOfOrder: 0 }
@@ -121,14 +127,14 @@ t.test('any number of publishers', async (t) => {
 /** Orders an epoch as the route does. */
 const order = (events: EventStore, url: string, consumers: ReadonlyArray<{ name: string, group: string }>) => {
   const aggregates = createAggregates(events, uuidIds)
-  const stream = openLifecycleStream({ url, key: STREAM })
-  const lifecycle = lifecycleOperations({ events, sign, clock, retentionMs: 30 * DAY, consumers: async () => consumers }, stream)
   const commandId = uuidIds.next()
   const context = { commandId, at: new Date(), actor: { type: 'system' as const, id: 'test' }, requestId: commandId }
   return {
     begin: async () => {
-      await until(() => lifecycle.report().then(() => true, () => false))
+      const stream = openLifecycleStream({ url, key: STREAM })
+      const lifecycle = lifecycleOperations({ events, sign, clock, retentionMs: 30 * DAY, consumers: async () => consumers }, stream)
       try {
+        await until(() => lifecycle.report().then(() => true, () => false))
         return await beginLifecycleEpoch({ aggregates, ids: uuidIds, stream: STREAM, lifecycle }, context)
       } finally {
         stream.close()
@@ -183,6 +189,31 @@ t.test('an entry of somebody else stops it; an epoch makes it right', async (t) 
   const fresh = testPublisher(t, { events, url: server.url, following, completeEpoch: complete })
   await until(() => fresh.status().state === 'ready')
   t.equal(await redis.xlen(STREAM), 18, 'an epoch that is over is not begun again')
+})
+
+t.test('killed at any point of publishing and of an epoch, the next one goes on', async (t) => {
+  const store = await testEventStore(t)
+  const events = await logOf(t, { CHANCERY_EVENTSTORE_URL: store.url })
+  const server = await testRedis(t)
+  const redis = server.client()
+  const run = (failpoint: string) => spawn(process.execPath, ['--import', 'tsx', '--import', withParent, program, store.url, server.url, `${failpoint}:kill`], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } })
+  const moments = ['publisher.after_epoch', 'publisher.before_append', 'publisher.after_append', 'append.before:lifecycle.epoch_completed', 'append.after:lifecycle.epoch_completed']
+  await deletions(events, 5)
+  await order(events, server.url, []).begin()
+  for (const moment of moments) {
+    const child = run(moment)
+    t.teardown(() => child.kill('SIGKILL'))
+    const [, signal] = await once(child, 'exit') as [number | null, string | null]
+    t.equal(signal, 'SIGKILL', moment)
+  }
+  t.strictSame(await epochFacts(events), ['lifecycle.epoch_begun', 'lifecycle.epoch_completed'])
+  await deletions(events, 1)
+  const { complete } = order(events, server.url, [])
+  const publisher = testPublisher(t, { events, url: server.url, completeEpoch: complete })
+  await published(events, redis)
+  t.strictSame(await streamFaults(events, redis, { sign }), [])
+  t.match(publisher.status(), { state: 'ready', alarms: [] })
+  t.equal((await epochFacts(events)).length, 2)
 })
 
 t.test('a key that is no stream, and a log that is another one', async (t) => {
