@@ -14,7 +14,7 @@ const tables = {
       /** From when on the erasure may begin, or go on; null while it may not, and once it ended. */
       due_at: 'timestamptz?',
       started: 'boolean',
-      /** Accounts whose keys go along with a tester's. */
+      /** Accounts whose keys went along with a tester's. */
       user_ids: 'json',
       purged_position: 'int8?'
     },
@@ -59,14 +59,14 @@ const on: { readonly [T in EventType]?: (rows: Rows, event: Named<T>) => void } 
   'user.legal_hold_lifted': lifted,
   'tester.legal_hold_lifted': lifted,
   'user.erasure_started': (rows, event) => change(rows, event, () => ({ started: true })),
-  'tester.erasure_started': (rows, event) => change(rows, event, () => ({ started: true, user_ids: event.data.userIds })),
+  'tester.erasure_started': (rows, event) => change(rows, event, () => ({ started: true })),
   'account.purged': (rows, event) => change(rows, event, () => ({ purged_position: event.position })),
-  'tester.purged': (rows, event) => change(rows, event, () => ({ purged_position: event.position }))
+  'tester.purged': (rows, event) => change(rows, event, () => ({ purged_position: event.position, user_ids: event.data.userIds }))
 }
 
 export const erasures = defineLogProjector({
   name: 'erasures',
-  version: 1,
+  version: 2,
   categories: ['user', 'tester'],
   tables,
   each: (rows, event) => (on[event.type] as ((rows: Rows, event: LogEvent) => void) | undefined)?.(rows, event)

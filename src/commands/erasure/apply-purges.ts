@@ -5,7 +5,7 @@ import type { ErasureQueries } from '../../queries.ts'
 
 export interface PurgeDeps {
   /** Bodies are not checked here: one event that cannot be read must not keep the others from being applied. */
-  events: Pick<EventStore, 'at' | 'rawAll' | 'rawStream'>
+  events: Pick<EventStore, 'at' | 'rawAll'>
   erasures: Pick<ErasureQueries, 'known' | 'purged'>
   keys: KeyDestroyer
 }
@@ -23,7 +23,7 @@ export const applyPurges = async ({ events, erasures, keys }: PurgeDeps): Promis
   let brought = trusted === undefined ? 0 : await applyKnown({ erasures, keys })
   let batch: string[] = []
   for await (const event of events.rawAll(trusted === undefined ? {} : { after: trusted.position })) {
-    batch.push(...await subjectsOf(events, event))
+    batch.push(...subjectsOf(event))
     if (batch.length < PAGE) continue
     brought += await keys.destroyAll(batch)
     batch = []
@@ -41,13 +41,9 @@ const applyKnown = async ({ erasures, keys }: Pick<PurgeDeps, 'erasures' | 'keys
   }
 }
 
-const subjectsOf = async (events: Pick<EventStore, 'rawStream'>, { type, stream }: RawEvent): Promise<string[]> => {
+const subjectsOf = ({ type, stream, data }: RawEvent): string[] => {
   if (type === 'account.purged') return [stream]
   if (type !== 'tester.purged') return []
-  const subjects = [stream]
-  for await (const event of events.rawStream(stream)) {
-    const { userIds } = event.data as { userIds?: unknown }
-    if (event.type === 'tester.erasure_started' && Array.isArray(userIds)) subjects.push(...userIds.map((userId) => `user-${String(userId)}`))
-  }
-  return subjects
+  const { userIds } = data as { userIds?: unknown }
+  return [stream, ...Array.isArray(userIds) ? userIds.map((userId) => `user-${String(userId)}`) : []]
 }

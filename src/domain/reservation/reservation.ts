@@ -57,9 +57,9 @@ export const claimEmail = (
 }
 
 /** Frees the address if this account holds it; a claim of somebody else is left alone. */
-export const releaseEmail = (state: Reservation, userId: string, at: Instant): Array<EventOf<'email'>> =>
+export const releaseEmail = (state: Reservation, userId: string, at: Instant, cause = 'ghost_reset'): Array<EventOf<'email'>> =>
   state.status === 'held' && state.by === userId
-    ? [{ type: 'email.released', data: { userId, releasedAt: at, cause: 'ghost_reset' } }]
+    ? [{ type: 'email.released', data: { userId, releasedAt: at, cause } }]
     : []
 
 /** Reserves a credential id for an account; nothing to record if anybody holds it. */

@@ -30,15 +30,18 @@ export const deleteTester = (tester: Tester, { at, coolingMs }: TesterDeletion):
 /**
  * States the intent; nothing to record if it is not due, is held, has begun, or a mail is not settled yet: one that is
  * being handed over would lie in the outbox afterwards.
- * @param erasure.userIds accounts that were never more than this tester's shell: their keys go along
+ * @param erasure.userIds accounts that are nothing but leftovers of this tester's links: they are settled next
  */
 export const startTesterErasure = (tester: Tester, { erasureId, at, userIds }: Erasure & { userIds: readonly string[] }): Array<EventOf<'tester'>> =>
   tester.status === 'present' && isErasable(tester, at) && tester.mails.every(({ status }) => status === 'sent' || status === 'failed')
     ? [{ type: 'tester.erasure_started', data: { testerId: tester.testerId, erasureId, startedAt: at.toISOString(), userIds: [...userIds] } }]
     : []
 
-/** States the outcome, after the keys were destroyed; nothing to record if it stands already. */
-export const finishTesterErasure = (tester: Tester, { erasureId, at }: Erasure): Array<EventOf<'tester'>> =>
+/**
+ * States the outcome, after the keys were destroyed; nothing to record if it stands already.
+ * @param erasure.userIds accounts whose keys went along
+ */
+export const finishTesterErasure = (tester: Tester, { erasureId, at, userIds }: Erasure & { userIds: readonly string[] }): Array<EventOf<'tester'>> =>
   tester.status === 'present' && tester.life.stage === 'erasing' && tester.life.erasureId === erasureId
-    ? [{ type: 'tester.purged', data: { testerId: tester.testerId, erasureId, purgedAt: at.toISOString() } }]
+    ? [{ type: 'tester.purged', data: { testerId: tester.testerId, erasureId, purgedAt: at.toISOString(), userIds: [...userIds] } }]
     : []

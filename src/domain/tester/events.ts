@@ -61,10 +61,12 @@ export const testerEvents = {
   'tester.legal_hold_lifted': defineEvent(1, 'A legal hold was lifted.', Type.Object({
     testerId: Uuid(), holdId: Uuid(), liftedAt: InstantField()
   }, closed)),
-  'tester.erasure_started': defineEvent(1, 'The keys of the tester and of the accounts that a reset ended are about to be destroyed: the intent.', Type.Object({
+  'tester.erasure_started': defineEvent(1, 'The tester\'s key is about to be destroyed, and what is left of the links\' accounts to be settled: the intent.', Type.Object({
     testerId: Uuid(), erasureId: Uuid(), startedAt: InstantField(), userIds: Type.Array(Uuid(), { maxItems: 1000 })
   }, closed)),
   'tester.purged': defineEvent(1, 'The keys are destroyed: nobody can read the person any more.', Type.Object({
-    testerId: Uuid(), erasureId: Uuid(), purgedAt: InstantField()
+    testerId: Uuid(), erasureId: Uuid(), purgedAt: InstantField(),
+    /** Accounts whose keys went along. */
+    userIds: Type.Array(Uuid(), { maxItems: 1000 })
   }, closed))
 }

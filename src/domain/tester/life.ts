@@ -3,8 +3,8 @@ import type { RecordedOf } from '../catalogue.ts'
 import type { Kept } from '../account/legal-hold.ts'
 
 export interface TesterLife extends Kept {
-  /** Accounts whose keys the erasure destroys along with the tester's. */
-  erasedUserIds?: readonly string[]
+  /** Accounts that the erasure's intent names: leftovers of the tester's links. */
+  leftovers?: readonly string[]
 }
 
 export const newLife: TesterLife = { life: { stage: 'live' }, holds: [] }
@@ -27,7 +27,7 @@ export const evolveLife = <T extends TesterLife>(tester: T, event: LifeEvent): T
     case 'tester.legal_hold_lifted': return { ...tester, holds: holds.filter(({ holdId }) => holdId !== event.data.holdId) }
     case 'tester.erasure_started': {
       const { erasureId, userIds } = event.data
-      return life.stage === 'live' ? tester : { ...tester, erasedUserIds: userIds, life: { ...life, stage: 'erasing', erasureId } }
+      return life.stage === 'live' ? tester : { ...tester, leftovers: userIds, life: { ...life, stage: 'erasing', erasureId } }
     }
     case 'tester.purged': {
       const { erasureId, purgedAt } = event.data
