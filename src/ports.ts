@@ -244,7 +244,7 @@ export interface AccountsGateway {
    * The verdicts that an operator sees, from one query; in the order asked, at most 200.
    * @param proven the answer has to know all that the accounts' streams hold now; Refusal `projection_behind` after 2 s
    */
-  ghostCheck (requests: readonly GhostCheckRequest[], proven?: boolean): Promise<GhostVerdict[]>
+  ghostCheck (requests: readonly GhostCheckRequest[], proven?: boolean): Promise<Array<GhostVerdict | undefined>>
   ghostDelete (request: GhostDeleteRequest): Promise<{ position: bigint, state: ResetState, replayed: boolean }>
 }
 

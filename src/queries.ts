@@ -193,9 +193,10 @@ export interface TesterQueries {
 export interface GhostQueries {
   /**
    * One verdict a request, in their order, all from one statement over the accounts side's own tables, as of `now`
-   * (decision 21). `owner` is the account's tester, if there is an account; `nobody` where no enrolment made it.
+   * (decision 21). `owner` is the account's tester, if there is an account; `nobody` where no enrolment made it. `exempt`
+   * says why the verdict is not to be given out: the account is deleted, or holds more than an enrolment and no credential.
    */
-  verdicts (requests: readonly GhostCheckRequest[], now: Date, graceMs: number): Promise<Array<GhostVerdict & { owner: string | null }>>
+  verdicts (requests: readonly GhostCheckRequest[], now: Date, graceMs: number): Promise<Array<GhostVerdict & { owner: string | null, exempt: 'deleted' | 'not_a_shell' | null }>>
 }
 
 // --- erasures ------------------------------------------------------------------------------------------------------

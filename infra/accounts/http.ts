@@ -55,8 +55,8 @@ export const accountsOverHttp = ({ url, token, timeoutMs = 10_000 }: AccountsHtt
     ghostCheck: async (requests, proven) => {
       if (requests.length === 0) return []
       const accounts = requests.map(({ testerId, userId, linkOpenedAt }) => ({ tester_id: testerId, user_id: userId, link_opened_at: linkOpenedAt }))
-      const { verdicts } = await post<{ verdicts: WireVerdict[] }>('/api/internal/users/ghost-checks', { accounts, ...(proven === true && { proven }) }, {})
-      return verdicts.map(verdictOf)
+      const { verdicts } = await post<{ verdicts: Array<WireVerdict | null> }>('/api/internal/users/ghost-checks', { accounts, ...(proven === true && { proven }) }, {})
+      return verdicts.map((verdict) => verdict === null ? undefined : verdictOf(verdict))
     },
     ghostDelete: async (request) => {
       const { position, state, replayed } = await post<{ position: string, state: ResetState, replayed: boolean }>('/api/internal/users/ghost-delete', {

@@ -33,6 +33,8 @@ const tables = {
       created_at: 'timestamptz',
       created_type: 'text',
       created_revision: 'int8',
+      /** Nothing but enrolment facts so far; the twin of `shell` in src/domain/user/user.ts (decision 19). */
+      shell: 'boolean',
       credential_count: 'int4',
       credential_at: 'timestamptz?',
       credential_type: 'text?',
@@ -76,9 +78,14 @@ type CeremonyRow = RowOf<typeof tables.ceremonies.columns>
 type UserEvent = Extract<LogEvent, { data: { userId: string } }>
 type Arrival = Extract<LogEvent, { type: 'user.created' | 'user.imported' | 'user.registered' }>
 
+const enrolmentFacts: ReadonlySet<string> = new Set<UserEvent['type']>([
+  'user.enrolment.options_issued', 'user.enrolment.challenge_used', 'user.enrolment.verification_failed', 'user.passkey_registered'
+])
+
 /** Changes the account's row and moves its place in the log along; without an account nothing happens. */
 const patch = ({ users }: Rows, event: UserEvent, columns: (row: Row) => Partial<Row> = () => ({})): void =>
-  users.patch({ user_id: event.data.userId }, (row) => ({ ...columns(row), position: event.position, revision: event.revision }))
+  users.patch({ user_id: event.data.userId }, (row) => (
+    { ...columns(row), shell: row.shell && enrolmentFacts.has(event.type), position: event.position, revision: event.revision }))
 
 /** Notes an event of the ceremony; an imported one may be older than what is known. */
 const ceremony = ({ ceremonies }: Rows, event: UserEvent, at?: Instant): void =>
@@ -100,7 +107,7 @@ const arrived = (rows: Rows, event: Arrival, createdAt: Instant, columns: Partia
   user_id: event.data.userId, tester_id: null, email: event.data.email, address_hash: event.data.addressHash,
   user_name: null, user_name_hash: null, display_name: null, preferred_language: null, time_zone: null,
   tariff: null, tariff_since: null, tariff_until: null, sanctions: [], ...noSanctions, ...noLimits,
-  created_at: createdAt, created_type: event.type, created_revision: event.revision,
+  created_at: createdAt, created_type: event.type, created_revision: event.revision, shell: event.type !== 'user.registered',
   credential_count: 0, credential_at: null, credential_type: null, credential_revision: null,
   deleted_at: null, purge_after: null, purged_at: null,
   first_position: event.position, position: event.position, revision: event.revision, ...columns
@@ -116,7 +123,7 @@ const settings = ({ preferredLanguage, timeZone }: { preferredLanguage?: string,
 
 export const users = defineProjector({
   name: 'users',
-  version: 3,
+  version: 4,
   categories: ['user'],
   tables,
   on: {

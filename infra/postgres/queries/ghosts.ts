@@ -4,7 +4,7 @@ import type { GhostVerdict, Sql } from '../../../src/ports.ts'
 import type { GhostQueries } from '../../../src/queries.ts'
 
 /**
- * The twin of `judge` in src/domain/user/verdict.ts; a test holds the two together, case by case.
+ * The twin of `judge` in src/domain/user/verdict.ts and of what `ghostDelete` beside it refuses before; a test holds the two together, case by case.
  * Parameters: tester ids, user ids, openings (text, so that each keeps its milliseconds), now, grace in ms.
  */
 const VERDICTS = `
@@ -12,7 +12,7 @@ with asked as (
   select user_id, opened_at::timestamptz as opened_at, place
     from unnest($1::uuid[], $2::text[]) with ordinality as a(user_id, opened_at, place)
 ), seen as (
-  select a.place, u.user_id is not null as has_row, coalesce(u.credential_count, 0) as credentials,
+  select a.place, u.user_id is not null as has_row, coalesce(u.credential_count, 0) as credentials, u.shell, u.deleted_at,
          case when u.user_id is not null then coalesce(u.tester_id::text, 'nobody') end as owner,
          u.created_at, u.created_type, u.created_revision, u.credential_at, u.credential_type, u.credential_revision,
          c.last_at, c.last_type, c.last_revision, greatest(u.position, c.position, 0) as account_position,
@@ -25,6 +25,7 @@ select case when credentials > 0 then 'healthy'
             when $3::timestamptz < ghost_from then 'mid_enrollment'
             when has_row then 'ghost_empty_shell'
             else 'ghost_no_users_row' end as state,
+       case when deleted_at is not null then 'deleted' when not shell and credentials = 0 then 'not_a_shell' end as exempt,
        owner, ghost_from, account_position, created_at, created_type, created_revision,
        credential_at, credential_type, credential_revision, last_at, last_type, last_revision,
        coalesce((select read_to from projection_generation where name = 'users' and state = 'serving'), 0) as read_to
@@ -32,6 +33,7 @@ select case when credentials > 0 then 'healthy'
 
 interface Row {
   state: GhostVerdict['state']
+  exempt: 'deleted' | 'not_a_shell' | null
   owner: string | null
   ghost_from: string
   account_position: bigint
@@ -60,7 +62,8 @@ export const ghostQueries = (sql: Sql): GhostQueries => ({
       evidence: evidenceIn(row, `user-${requests[index]?.userId ?? ''}`),
       evaluatedAtPosition: row.read_to,
       accountPosition: row.account_position,
-      owner: row.owner
+      owner: row.owner,
+      exempt: row.exempt
     }))
   }
 })

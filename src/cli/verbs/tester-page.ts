@@ -26,7 +26,7 @@ export const printTester = (terminal: Terminal, tester: TesterPage): void => {
     ['link', link === null ? 'none' : link.opened_at === null ? `${link.status}, good until ${link.expires_at ?? 'never'}` : `${link.status}, opened ${link.opened_at}`],
     ['last mail', tester.mail ?? 'none'],
     ['resets', `${tester.completed_resets} completed${tester.open_reset_id === null ? '' : ', one under way'}`],
-    ['ghost state', tester.ghost_state ?? 'none: the link was not used'],
+    ['ghost state', tester.ghost_state ?? (link?.status === 'consumed' ? 'none: the account is deleted or more than a shell' : 'none: the link was not used')],
     ...tester.becomes_ghost_at === null ? [] : [['a ghost from', tester.becomes_ghost_at]],
     ...verdict === null ? [] : [['by the rule', `${verdict.rule}, ${verdict.threshold_ms / 60_000} minutes, at position ${verdict.evaluated_at_position}`]],
     ...verdict === null ? [] : verdict.evidence.map(({ type, occurred_at: at }) => ['evidence', `${at}  ${type}`])

@@ -5,18 +5,39 @@ import { UnreadableEvent } from '../../log-errors.ts'
 import type { GhostCheckRequest, GhostVerdict } from '../../ports.ts'
 import type { AccountsDeps } from './deps.ts'
 
+type Judged = Awaited<ReturnType<AccountsDeps['ghosts']['verdicts']>>[number]
+
 /**
- * One verdict a request, in their order. Refuses with `account_not_a_shell` an account of another tester.
+ * One answer a request, in their order; undefined where no verdict is to be had: the account is deleted, holds more than
+ * an enrolment and no credential, or is of somebody else. One such account must not hide the others of a list.
  * @param proven wait until the read model knows all that the accounts' streams hold, or refuse with `projection_behind`
  */
-export const ghostCheck = async (deps: AccountsDeps, requests: readonly GhostCheckRequest[], proven = false): Promise<GhostVerdict[]> => {
-  const { ghosts, clock, graceMs } = deps
+export const ghostCheck = async (deps: AccountsDeps, requests: readonly GhostCheckRequest[], proven = false): Promise<Array<GhostVerdict | undefined>> => {
   if (proven) await caughtUp(deps, requests)
-  const found = await ghosts.verdicts(requests, clock.now(), graceMs)
-  return found.map(({ owner, ...verdict }, index) => owner === null || owner === requests[index]?.testerId
-    ? verdict
-    : refuse('account_not_a_shell', 'The account belongs to another tester.', { user_id: requests[index]?.userId }))
+  const judged = await deps.ghosts.verdicts(requests, deps.clock.now(), deps.graceMs)
+  return judged.map((found, index) => exemptionOf(found, requests[index]) === undefined ? verdictIn(found) : undefined)
 }
+
+/** The verdict on one account. Refuses with `subject_not_found` a deleted one, and with `account_not_a_shell`. */
+export const ghostCheckOne = async ({ ghosts, clock, graceMs }: AccountsDeps, request: GhostCheckRequest): Promise<GhostVerdict> => {
+  const [found] = await ghosts.verdicts([request], clock.now(), graceMs)
+  if (found === undefined) throw new Error('no verdict')
+  switch (exemptionOf(found, request)) {
+    case 'deleted': return refuse('subject_not_found', 'There is no such account.')
+    case 'not_a_shell': return refuse('account_not_a_shell', 'The account holds more than an enrolment: no ghost reset applies.', { user_id: request.userId })
+    case 'another_owner': return refuse('account_not_a_shell', 'The account belongs to another tester.', { user_id: request.userId })
+    case undefined: return verdictIn(found)
+  }
+}
+
+/** A deletion comes first: from outside nobody learns whose account it was (seed 003). */
+const exemptionOf = ({ exempt, owner }: Judged, request: GhostCheckRequest | undefined): 'deleted' | 'not_a_shell' | 'another_owner' | undefined => {
+  if (exempt === 'deleted') return exempt
+  if (owner !== null && owner !== request?.testerId) return 'another_owner'
+  return exempt ?? undefined
+}
+
+const verdictIn = ({ owner: _, exempt: __, ...verdict }: Judged): GhostVerdict => verdict
 
 const caughtUp = async ({ aggregates, positions }: AccountsDeps, requests: readonly GhostCheckRequest[]): Promise<void> => {
   const ends = await Promise.all(requests.map(({ userId }) => aggregates.current(userAggregate, userId).then(({ position }) => position, unreadable)))

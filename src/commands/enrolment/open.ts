@@ -1,4 +1,5 @@
 // Opens a walkthrough link on the person's click: the token is marked used, the account is not touched yet.
+import { live } from '../../domain/account/live.ts'
 import { testerAggregate } from '../../domain/tester/tester.ts'
 import { liveToken, openLink as decide, supersededLink, unknownLink } from '../../domain/user/enrolment-link.ts'
 import { userAggregate } from '../../domain/user/user.ts'
@@ -16,7 +17,7 @@ export interface OpenedLink {
   position: bigint
 }
 
-/** @throws Refusal `link_not_found`, `link_superseded`, `link_expired` */
+/** @throws Refusal `link_not_found`, `link_superseded`, `link_expired`, and `subject_not_found` once its account was deleted */
 export const openLink = async (deps: EnrolmentDeps, link: Link, context: CommandContext): Promise<OpenedLink> => {
   const { testerId, tokenId, userId } = link
   const { state, revision, position } = await deps.aggregates.execute({
@@ -27,5 +28,6 @@ export const openLink = async (deps: EnrolmentDeps, link: Link, context: Command
   // The reset ends the account before it revokes the link.
   const user = await deps.aggregates.current(userAggregate, userId)
   if (user.state.status === 'reset') return supersededLink()
+  if (user.state.status === 'present') live(user.state)
   return { testerId, userId, openedAt: token.consumed.at, expiresAt: token.expiresAt, revision, position }
 }

@@ -1,7 +1,7 @@
 // The accounts side's internal routes: ghost-check and ghost-delete, for the console's service token (seed 000).
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { AccountsDeps } from '../../commands/accounts/deps.ts'
-import { ghostCheck } from '../../commands/accounts/ghost-check.ts'
+import { ghostCheck, ghostCheckOne } from '../../commands/accounts/ghost-check.ts'
 import { ghostDelete } from '../../commands/accounts/ghost-delete.ts'
 import type { GhostCheckRequest, GhostVerdict } from '../../ports.ts'
 import { accepted } from '../answers.ts'
@@ -17,15 +17,11 @@ const tags = ['accounts']
 export const ghostInternalRoutes = (deps: AccountsDeps): FastifyPluginAsyncTypebox => async (app) => {
   app.post(`${PATH}/ghost-check`, {
     config: CHECK, schema: { tags, summary: 'The ghost verdict on one account', body: schemas.CheckBody, response: { 200: schemas.VerdictAnswer } }
-  }, async (request) => {
-    const [verdict] = await ghostCheck(deps, [checkOf(request.body)])
-    if (verdict === undefined) throw new Error('no verdict')
-    return verdictItem(verdict)
-  })
+  }, async (request) => verdictItem(await ghostCheckOne(deps, checkOf(request.body))))
 
   app.post(`${PATH}/ghost-checks`, {
     config: CHECK, schema: { tags, summary: 'The ghost verdicts on many accounts, in the order asked', body: schemas.ChecksBody, response: { 200: schemas.VerdictsAnswer } }
-  }, async (request) => ({ verdicts: (await ghostCheck(deps, request.body.accounts.map(checkOf), request.body.proven)).map(verdictItem) }))
+  }, async (request) => ({ verdicts: (await ghostCheck(deps, request.body.accounts.map(checkOf), request.body.proven)).map((verdict) => verdict === undefined ? null : verdictItem(verdict)) }))
 
   app.post(`${PATH}/ghost-delete`, {
     config: { permission: 'accounts.ghost_delete', auditFailed: true },

@@ -8,7 +8,7 @@ const check = { tester_id: Id(), user_id: Id(), link_opened_at: Time() }
 export const CheckBody = Type.Object(check, closed)
 export const ChecksBody = Type.Object({ accounts: Type.Array(CheckBody, { minItems: 1, maxItems: 200 }), proven: Type.Optional(Type.Boolean({ description: 'Judge nothing older than what the accounts\' streams hold now, or answer 503 projection_behind' })) }, closed)
 export const VerdictAnswer = Type.Object({ ...verdictFields, account_position: DecimalString() }, closed)
-export const VerdictsAnswer = Type.Object({ verdicts: Type.Array(VerdictAnswer, { maxItems: 200 }) }, closed)
+export const VerdictsAnswer = Type.Object({ verdicts: Type.Array(Type.Union([VerdictAnswer, Type.Null()]), { maxItems: 200, description: 'null: no verdict is to be had, since the account is deleted, more than a shell, or of somebody else' }) }, closed)
 
 export const DeleteBody = Type.Object({
   ...check,

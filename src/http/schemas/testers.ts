@@ -64,7 +64,7 @@ const testerFields = {
     minted_at: Time(), expires_at: Nullable(Time()), opened_at: Nullable(Time())
   }, closed), Type.Null()]),
   mail: Type.Union([Type.Literal('requested'), Type.Literal('attempted'), Type.Literal('sent'), Type.Literal('failed'), Type.Null()]),
-  ghost_state: Type.Union([GhostState, Type.Null()], { description: 'null while the link was not used' }),
+  ghost_state: Type.Union([GhostState, Type.Null()], { description: 'null while the link was not used, and where the account is deleted or more than a shell' }),
   becomes_ghost_at: Nullable(Time()),
   evaluated_at_position: Nullable(DecimalString()),
   open_reset_id: Nullable(Id()),

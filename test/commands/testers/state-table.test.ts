@@ -1,11 +1,13 @@
 // The state table of the ghost as data: link × account × credential × clock, against the pure rule, the SQL query and the deed.
 import t from 'tap'
+import { ghostCheckOne } from '../../../src/commands/accounts/ghost-check.ts'
 import { ghostReset } from '../../../src/commands/testers/ghost-reset.ts'
 import { inviteTester } from '../../../src/commands/testers/invite.ts'
-import { showTester } from '../../../src/commands/testers/overview.ts'
+import { listTesters, showTester } from '../../../src/commands/testers/overview.ts'
 import { resendLink } from '../../../src/commands/testers/resend.ts'
 import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
 import { Refusal } from '../../../src/domain/codes.ts'
+import { Clear } from '../../../src/domain/personal.ts'
 import { enrolmentOf, judge } from '../../../src/domain/user/verdict.ts'
 import { userAggregate } from '../../../src/domain/user/user.ts'
 import type { AuditIndex } from '../../../src/queries.ts'
@@ -90,6 +92,53 @@ t.test('the state table', async (t) => {
         }
       })
     }
+  }
+})
+
+t.test('an account that is deleted or more than an enrolment is no ghost, and no list stumbles over it', async (t) => {
+  const ground = await ghostGround(t)
+  const { deps, accountsDeps, clock, context, typesOf } = ground
+  const at = opening.toISOString()
+  const sanction = ({ userId }: TestTester) => ({ userId, sanctionId: userId, code: 'game_join_block', scope: 'platform' } as const)
+  const applied = (who: TestTester): ChanceryEvent => ({ type: 'user.sanction_applied', data: { ...sanction(who), appliedAt: at, startsAt: at } })
+  const deleted = ({ userId }: TestTester): ChanceryEvent => ({ type: 'user.deleted', data: { userId, deletedAt: at, purgeAfter: at } })
+  const cases: Record<string, { code?: string, after: (who: TestTester) => ChanceryEvent[] }> = {
+    sanctioned: { code: 'account_not_a_shell', after: (who) => [facts.created(who, opening), applied(who)] },
+    'sanctioned once': {
+      code: 'account_not_a_shell', after: (who) => [facts.created(who, opening), applied(who), { type: 'user.sanction_removed', data: { ...sanction(who), removedAt: at } }]
+    },
+    'made by ensure-by-email': {
+      code: 'account_not_a_shell',
+      after: ({ userId }) => [{ type: 'user.registered', data: { userId, email: new Clear('a@example.org', `user-${userId}`), addressHash: 'b'.repeat(64), registeredAt: at } }]
+    },
+    deleted: { code: 'subject_not_found', after: (who) => [facts.created(who, opening), deleted(who)] },
+    'with a passkey, deleted': { code: 'subject_not_found', after: (who) => [facts.created(who, opening), facts.passkey(who, opening), deleted(who)] },
+    'with a passkey, sanctioned': { after: (who) => [facts.created(who, opening), facts.passkey(who, opening), applied(who)] },
+    'a ghost': { after: (who) => [facts.created(who, opening)] }
+  }
+  const people = new Map<string, TestTester>()
+  for (const [name, { after: made }] of Object.entries(cases)) {
+    const who = await ground.invited()
+    people.set(name, who)
+    await ground.state(who.tester, [facts.opened(who, opening)])
+    await ground.state(who.user, made(who))
+  }
+  clock.at = after(GRACE)
+  await ground.caughtUp()
+  const audit: Pick<AuditIndex, 'search'> = { search: () => Promise.resolve([]) }
+  const states = Object.fromEntries((await listTesters({ ...deps, audit }, {}, 100)).views.map(({ row, verdict }) => [row.testerId, verdict?.state]))
+  for (const [name, { code }] of Object.entries(cases)) {
+    const who = people.get(name)
+    if (who === undefined) throw new Error(name)
+    const state = name === 'a ghost' ? 'ghost_empty_shell' : code === undefined ? 'healthy' : undefined
+    t.equal(states[who.testerId], state, `${name}: in the list`)
+    t.equal((await showTester({ ...deps, audit }, who.testerId)).verdict?.state, state, `${name}: alone`)
+    const one = await ghostCheckOne(accountsDeps, { testerId: who.testerId, userId: who.userId, linkOpenedAt: at }).then((verdict) => verdict.state, (error: Refusal) => error.code)
+    t.equal(one, code ?? state, `${name}: asked about`)
+    if (name === 'a ghost') continue
+    const before = await typesOf(who.tester)
+    await t.rejects(ghostReset(deps, { testerId: who.testerId }, context()), { code: code === undefined ? 'account_healthy' : 'account_not_a_shell' }, `${name}: no reset`)
+    t.strictSame(await typesOf(who.tester), before, `${name}: nothing was begun`)
   }
 })
 
