@@ -231,7 +231,8 @@ t.test('a key that is no stream, and a log that is another one', async (t) => {
   t.strictSame(await streamFaults(events, redis, { sign }), [])
 
   const other = await testLog(t)
-  await appendDeletion(other)
+  await deletions(other, 4)
+  t.strictSame((await lifecycleEventsOf(other)).map(({ position }) => position), (await lifecycleEventsOf(events)).map(({ position }) => position))
   const astray = testPublisher(t, { events: other, url: server.url })
   await until(() => astray.status().state === 'stopped')
   t.match(astray.status().alarms, [{ reason: 'foreign_entry' }], 'the same position, another event')

@@ -51,6 +51,8 @@ t.test('every kind of fault is found, by the comparison of a minute too', async 
       await all.exec()
     }
     await replace(entries)
+    // More entries than were added: the comparison of a minute cannot take it for the stream it knows.
+    if (entries.length > right.length) await until(() => publisher.status().verified?.extra === 1)
     t.match(await publisher.verify(), finds, name)
     await until(() => publisher.status().alarms.some(({ reason }) => reason === 'mismatch'))
     await replace(right)
