@@ -110,6 +110,6 @@ export const limitItem = async ({ code, value, set, ended }: LimitRecord, open: 
   code, value, set: await actItem(set, open), ended: ended === undefined ? null : await actItem(ended, open)
 })
 
-const actItem = async ({ at, actor, source, reasonCode, ticket, reason }: Act, open: OpenText) => ({
+export const actItem = async ({ at, actor, source, reasonCode, ticket, reason }: Act, open: OpenText) => ({
   at, actor: { type: actor.type, id: actor.id }, source: source ?? null, reason_code: reasonCode ?? null, ticket: ticket ?? null, reason: await open(reason)
 })

@@ -196,7 +196,7 @@ t.test('an account: made, found, judged, limited, held, deleted, and looked at a
   t.match(await chancery('accounts', 'timeline', user, '--include-deleted', '--reason', 'the person asked'), { exit: 0, stdout: /user\.registered[^]*user\.sanction_removed[^]*user\.deleted[^]*user\.record_opened/ })
   t.match(await chancery('accounts', 'deletion', user, '--min-position', position), { exit: 0, stdout: /held for +case-7[^]*user\.lifecycle\.deleted/ })
   t.match(await chancery('accounts', 'holds', user), { exit: 0, stdout: /case-7 +yes/ })
-  t.equal((await chancery('accounts', 'release', user, hold, '--reason', 'closed')).exit, 0)
+  t.equal((await chancery('accounts', 'release', user, hold, '--reason-code', 'over', '--reason', 'closed')).exit, 0)
   t.match(await chancery('accounts', 'holds', user), { exit: 0, stdout: /case-7 +no/ })
 })
 
@@ -205,7 +205,8 @@ t.test('a consumer: registered, changed, listed, retired', async (t) => {
   t.match(await chancery('consumers', 'register', 'lobby-x'), { exit: 0, stdout: /group lobby-x/ })
   const changed = await chancery('consumers', 'register', 'lobby-x', '--group', 'g', '--overdue-ms', '5000', '--json')
   t.match(await chancery('consumers', 'list', '--min-position', positionOf(changed)), { exit: 0, stdout: /lobby-x +g +registered +5000 ms/ })
-  const retired = await chancery('consumers', 'retire', 'lobby-x', '--json')
+  t.equal((await chancery('consumers', 'retire', 'lobby-x')).exit, exitCodes.usage.value, 'not without a reason')
+  const retired = await chancery('consumers', 'retire', 'lobby-x', '--reason', 'replaced', '--ticket', 'OPS-1', '--json')
   t.match(await chancery('consumers', 'list', '--min-position', positionOf(retired)), { stdout: /lobby-x +g +retired/ })
 })
 

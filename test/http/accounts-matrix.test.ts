@@ -95,7 +95,7 @@ const rows: Row[] = [
     expect: { ...found('201 > user.legal_hold_placed'), deleted: '201 > user.legal_hold_placed', erased: '409 conflict' }
   },
   {
-    name: 'admin: lift a hold', as: 'admin', ask: (of) => ['POST', admin(of, `/legal-holds/${of.holdId}/lift`), { reason: 'over' }],
+    name: 'admin: lift a hold', as: 'admin', ask: (of) => ['POST', admin(of, `/legal-holds/${of.holdId}/lift`), { ...WHY, reason: 'over' }],
     expect: { ...found('200 > user.legal_hold_lifted'), deleted: '200 > user.legal_hold_lifted', erased: '409 conflict' }
   },
   // lobby

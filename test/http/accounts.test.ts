@@ -147,6 +147,34 @@ t.test('accounts', async (t) => {
     t.equal((await sanction(userId, { code: 'login_block' })).status, 201, 'and may be applied again')
   })
 
+  await t.test('legal holds: who placed and lifted them and why; once the record is deleted the words are opened no more', async (t) => {
+    const invited = await as('console-users-write')('POST', '/api/v1/console/beta/testers', { email: 'held@example.com' })
+    const testers = '/api/v1/console/beta/testers'
+    const userId = await account('held@example.com')
+    const testerId = String(invited.body['tester_id'])
+    const records = [
+      { path: `/api/v1/admin/users/${userId}/legal-holds`, remove: () => ground.remove(userId) },
+      { path: `${testers}/${testerId}/legal-holds`, remove: () => as('console-users-write')('POST', `${testers}/${testerId}/delete`, { reason: 'left' }) }
+    ]
+    for (const { path, remove } of records) {
+      const { body: { hold_id: id } } = await admin('POST', path, { ...WHY, reason: 'canary of a hold', ticket: 'T-1', matter: 'case-1' })
+      t.match(await admin('POST', `${path}/${String(id)}/lift`, { reason: 'canary of its end' }), { status: 400 }, 'a word too')
+      t.match(await admin('POST', `${path}/${String(id)}/lift`, WHY), { status: 400 }, 'and a text')
+      t.equal((await admin('POST', `${path}/${String(id)}/lift`, { reason_code: 'over', reason: 'canary of its end' })).status, 200)
+      const act = { actor: { type: 'principal', id: await ground.idOf('admin') }, source: null }
+      const shown = (placed: string | null, lifted: string | null) => [{
+        hold_id: id, matter: 'case-1', until: null, in_force: false,
+        placed: { ...act, at: /Z$/, reason_code: 'test_case', ticket: 'T-1', reason: placed },
+        lifted: { ...act, at: /Z$/, reason_code: 'over', ticket: null, reason: lifted }
+      }]
+      t.match((await admin('GET', path)).body, { stage: 'live', items: shown('canary of a hold', 'canary of its end') })
+      t.equal((await remove()).status, 200)
+      const gone = await admin('GET', path)
+      t.match(gone.body, { stage: 'deleted', items: shown(null, null) })
+      t.notMatch(gone.text, /canary/)
+    }
+  })
+
   await t.test('If-Match: a race is the caller\'s to settle', async (t) => {
     const userId = await account()
     const { headers } = await self(userId)

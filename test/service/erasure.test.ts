@@ -77,10 +77,10 @@ t.test('a person is erased from everything', async (t) => {
   await asked(200, 'POST', `${users}/sanctions/${String(sanction['sanction_id'])}/remove`, why)
   await asked(200, 'POST', `${users}/limits`, { code: 'max_registered_race_names', value: 3, ...why })
   const hold = await asked(201, 'POST', `${users}/legal-holds`, { ...why, matter: 'case-1' })
-  t.match((await asked(200, 'GET', `${users}/legal-holds`)), { stage: 'live', holds: [{ in_force: true, placed: { reason: why.reason } }] })
+  t.match((await asked(200, 'GET', `${users}/legal-holds`)), { stage: 'live', items: [{ in_force: true, placed: { reason: why.reason } }] })
   await asked(200, 'POST', `/api/v1/internal/users/${account}/delete`, why)
   t.match(await asked(200, 'GET', `${users}?include_deleted=true&reason=${encodeURIComponent(note('a look'))}`), { email: person.other })
-  t.match(await asked(200, 'GET', `${users}/legal-holds`), { stage: 'deleted', holds: [{ in_force: true }] }, 'the holds of a deleted account are shown')
+  t.match(await asked(200, 'GET', `${users}/legal-holds`), { stage: 'deleted', items: [{ in_force: true, placed: { reason: null } }] }, 'the holds of a deleted account are shown, without the words')
   await until(async () => await stream.xlen('user:lifecycle_events') === 1)
 
   const scanned = async (without?: string) => {
@@ -120,8 +120,8 @@ t.test('a person is erased from everything', async (t) => {
 
   const erased = async () => {
     t.match(await asked(200, 'GET', `${users}?include_deleted=true&reason=${encodeURIComponent(note('a late look'))}`), { email: null, erased: true })
-    t.match(await asked(200, 'GET', `${users}/legal-holds`), { stage: 'purged', holds: [{ matter: 'case-1', placed: { reason: null, reason_code: 'canary_test' } }] })
-    t.match(await asked(200, 'GET', `${TESTERS}/${tester}/legal-holds`), { stage: 'purged', holds: [] })
+    t.match(await asked(200, 'GET', `${users}/legal-holds`), { stage: 'purged', items: [{ matter: 'case-1', placed: { reason: null, reason_code: 'canary_test' } }] })
+    t.match(await asked(200, 'GET', `${TESTERS}/${tester}/legal-holds`), { stage: 'purged', items: [] })
     t.match(await asked(200, 'POST', '/api/v1/auth/resolve-by-email', { email: person.other }), { outcome: 'blocked', reason_code: 'account_deleted' })
     t.match(await asked(200, 'POST', '/api/v1/auth/ensure-by-email', { email: person.other }), { outcome: 'blocked', reason_code: 'account_deleted' })
     t.match(await asked(409, 'POST', TESTERS, { email: person.email }), { code: 'tester_exists' })

@@ -4,10 +4,10 @@ import { reasonFor } from '../ask.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Json } from '../verb.ts'
 import { accountPath } from './account-path.ts'
 
-interface Act { at: string, by: { type: string, id: string } }
+interface Act { at: string }
 interface Hold { hold_id: string, matter: string, until: string | null, in_force: boolean, placed: Act, lifted: Act | null }
 interface PlaceOptions extends Json { key?: string, reason?: string, reasonCode: string, matter: string, until?: string, ticket?: string }
-interface LiftOptions extends Json { key?: string, reason?: string, reasonCode?: string, ticket?: string }
+interface LiftOptions extends Json { key?: string, reason?: string, reasonCode: string, ticket?: string }
 
 export const holdVerbs = (accounts: Command, bind: Bind): void => {
   const hold = accounts.command('hold').argument('<user>')
@@ -32,10 +32,10 @@ export const holdVerbs = (accounts: Command, bind: Bind): void => {
 
   const holds = accounts.command('holds').argument('<user>').description('Lists the legal holds on an account, with those that were released.').addOption(jsonOption())
   bind(holds, async ({ client, terminal }, user: string, options: Json) => {
-    const { body } = await client.request<{ holds: Hold[] }>('GET', accountPath(user, 'legal-holds'))
+    const { body } = await client.request<{ items: Hold[] }>('GET', accountPath(user, 'legal-holds'))
     if (options.json === true) terminal.json(body)
     else {
-      terminal.table(['HOLD', 'MATTER', 'IN FORCE', 'PLACED', 'UNTIL', 'RELEASED'], body.holds.map((item) =>
+      terminal.table(['HOLD', 'MATTER', 'IN FORCE', 'PLACED', 'UNTIL', 'RELEASED'], body.items.map((item) =>
         [item.hold_id, item.matter, item.in_force ? 'yes' : 'no', item.placed.at, item.until ?? '-', item.lifted?.at ?? '-']))
     }
     return 'done'
@@ -43,13 +43,13 @@ export const holdVerbs = (accounts: Command, bind: Bind): void => {
 
   const release = accounts.command('release').argument('<user>').argument('<hold>')
     .description('Lifts a legal hold.')
-    .addOption(reasonOption()).option('--reason-code <word>', 'kept in clear').addOption(ticketOption()).addOption(keyOption()).addOption(jsonOption())
+    .requiredOption('--reason-code <word>', 'kept in clear').addOption(reasonOption()).addOption(ticketOption()).addOption(keyOption()).addOption(jsonOption())
   bind(release, async ({ client, terminal, surroundings }, user: string, holdId: string, options: LiftOptions) => {
     const { body } = await client.request('POST', accountPath(user, 'legal-holds', holdId, 'lift'), {
       key: options.key,
       body: {
-        reason: await reasonFor(options.reason, 'lifting a legal hold', surroundings),
-        ...options.reasonCode !== undefined && { reason_code: options.reasonCode }, ...options.ticket !== undefined && { ticket: options.ticket }
+        reason: await reasonFor(options.reason, 'lifting a legal hold', surroundings), reason_code: options.reasonCode,
+        ...options.ticket !== undefined && { ticket: options.ticket }
       }
     })
     if (options.json === true) terminal.json(body)

@@ -1,8 +1,6 @@
 // Legal holds on accounts and testers: placing, lifting, and their history from the stream.
+import { actOf, type Act } from '../../domain/account/history.ts'
 import { isInForce, liftHold, onRecord, placeHold, type HoldPlacing, type Kept } from '../../domain/account/legal-hold.ts'
-import type { LogEvent } from '../../domain/catalogue.ts'
-import type { Actor } from '../../domain/event.ts'
-import type { Personal } from '../../domain/personal.ts'
 import { liftTesterHold, placeTesterHold, testerOnRecord } from '../../domain/tester/legal-hold.ts'
 import { testerAggregate } from '../../domain/tester/tester.ts'
 import { userAggregate } from '../../domain/user/user.ts'
@@ -22,9 +20,7 @@ export interface Held { kind: 'user' | 'tester', id: string }
 interface Place { position: bigint, revision: ExpectedRevision }
 export interface HoldReceipt extends Place { holdId: string }
 
-/** Somebody's act on a hold; `reason` stays sealed under the subject. */
-export interface HoldAct { at: string, by: Actor, reasonCode?: string, reason?: Personal }
-export interface HoldRecord { holdId: string, matter: string, until?: string, placed: HoldAct, lifted?: HoldAct, inForce: boolean }
+export interface HoldRecord { holdId: string, matter: string, until?: string, placed: Act, lifted?: Act, inForce: boolean }
 export interface HoldsOnRecord extends Place { life: Kept['life'], holds: HoldRecord[] }
 
 /** Refuses with `subject_not_found`, `conflict` once the erasure began, `invalid_request` for an end that has passed. */
@@ -59,10 +55,10 @@ export const holdsOn = async ({ aggregates, events }: HoldDeps, { kind, id }: He
     if (event.type === 'user.legal_hold_placed' || event.type === 'tester.legal_hold_placed') {
       const { holdId, matter, until, placedAt } = event.data
       const end = until === undefined ? {} : { until }
-      holds.set(holdId, { holdId, matter, ...end, placed: actOf(event, placedAt), inForce: isInForce(end, at) })
+      holds.set(holdId, { holdId, matter, ...end, placed: actOf(event.metadata, placedAt), inForce: isInForce(end, at) })
     } else if (event.type === 'user.legal_hold_lifted' || event.type === 'tester.legal_hold_lifted') {
       const hold = holds.get(event.data.holdId)
-      if (hold !== undefined) holds.set(hold.holdId, { ...hold, lifted: actOf(event, event.data.liftedAt), inForce: false })
+      if (hold !== undefined) holds.set(hold.holdId, { ...hold, lifted: actOf(event.metadata, event.data.liftedAt), inForce: false })
     }
   }
   return { life: kept.life, holds: [...holds.values()], position, revision }
@@ -77,6 +73,3 @@ const ofTester = async (aggregates: Aggregates, id: string): Promise<{ kept: Kep
   const { state, position, revision } = await aggregates.current(testerAggregate, id)
   return { kept: testerOnRecord(state), position, revision }
 }
-
-const actOf = ({ metadata: { actor, reasonCode, reason } }: LogEvent, at: string): HoldAct =>
-  ({ at, by: actor, ...reasonCode !== undefined && { reasonCode }, ...reason !== undefined && { reason } })

@@ -77,7 +77,8 @@ export type SanctionState = TimeState | 'removed'
 export const sanctionStateAt = (sanction: Span & { removed?: Act | undefined }, at: Date): SanctionState =>
   sanction.removed === undefined ? timeStateAt(sanction, at) : 'removed'
 
-const actOf = ({ actor, source, reasonCode, ticket, reason }: EventMetadata, at: Instant): Act => ({
+/** Who did what an event says, as its metadata has it. */
+export const actOf = ({ actor, source, reasonCode, ticket, reason }: EventMetadata, at: Instant): Act => ({
   at,
   actor,
   ...source !== undefined && { source },

@@ -24,7 +24,8 @@ export const roles = {
   'accounts-service': ['accounts.ghost_check', 'accounts.ghost_delete'],
   'auth-service': ['accounts.resolve'],
   'gateway-service': ['accounts.self'],
-  admin: ['accounts.read', 'accounts.write', 'accounts.open_deleted', 'holds.write', 'persons.read'],
+  // Holds are placed on testers as well, who have to be found and read for that.
+  admin: ['accounts.read', 'accounts.write', 'accounts.open_deleted', 'holds.write', 'testers.read', 'persons.read'],
   support: ['accounts.read', 'accounts.open_deleted', 'persons.read'],
   'lobby-service': ['lobby.read', 'lobby.write'],
   'admin-service': ['accounts.delete'],

@@ -2,9 +2,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { deleteTester, type TesterDeletionDeps } from '../../commands/erasure/delete-tester.ts'
-import { holdsOn, liftHoldOn, placeHoldOn, type Held, type HoldAct, type HoldDeps, type HoldsOnRecord } from '../../commands/erasure/legal-holds.ts'
+import { holdsOn, liftHoldOn, placeHoldOn, type Held, type HoldDeps, type HoldsOnRecord } from '../../commands/erasure/legal-holds.ts'
 import { Clear } from '../../domain/personal.ts'
 import type { Vault } from '../../ports.ts'
+import { actItem, type OpenText } from '../account-items.ts'
 import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
 import { commandContext, type ContextExtra } from '../command-context.ts'
@@ -33,7 +34,7 @@ export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTyp
 
   app.get(USERS, {
     config: { permission: 'accounts.read' },
-    schema: { tags: ['accounts'], summary: 'Legal holds on an account, with their history; also of a deleted one', params: schemas.UserParams, response: { 200: schemas.UserHolds } }
+    schema: { tags: ['admin'], summary: 'Legal holds on an account, with their history; also of a deleted one', params: schemas.UserParams, response: { 200: schemas.UserHolds } }
   }, async (request, reply) => {
     const { user_id: id } = request.params
     const { found, shown } = await list(request, { kind: 'user', id })
@@ -42,7 +43,7 @@ export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTyp
 
   app.post(USERS, {
     config: WRITE,
-    schema: { tags: ['accounts'], summary: 'Place a legal hold: the record is not erased meanwhile', params: schemas.UserParams, body: schemas.PlaceBody, response: { 201: schemas.UserHoldAccepted } }
+    schema: { tags: ['admin'], summary: 'Place a legal hold: the record is not erased meanwhile', params: schemas.UserParams, body: schemas.PlaceBody, response: { 201: schemas.UserHoldAccepted } }
   }, async (request, reply) => {
     const { user_id: id } = request.params
     const placed = await place(request, { kind: 'user', id }, request.body)
@@ -51,7 +52,7 @@ export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTyp
 
   app.post(`${USERS}/:hold_id/lift`, {
     config: WRITE,
-    schema: { tags: ['accounts'], summary: 'Lift a legal hold', params: schemas.UserHoldParams, body: schemas.LiftBody, response: { 200: schemas.UserHoldAccepted } }
+    schema: { tags: ['admin'], summary: 'Lift a legal hold', params: schemas.UserHoldParams, body: schemas.LiftBody, response: { 200: schemas.UserHoldAccepted } }
   }, async (request, reply) => {
     const { user_id: id, hold_id: holdId } = request.params
     return accepted(reply, await lift(request, { kind: 'user', id }, holdId, request.body), { user_id: id, hold_id: holdId })
@@ -97,17 +98,20 @@ export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTyp
 const about = ({ kind, id }: Held, { reason, reason_code: reasonCode, ticket }: Given): ContextExtra =>
   ({ reason: new Clear(reason, `${kind}-${id}`), ...reasonCode !== undefined && { reasonCode }, ...ticket !== undefined && { ticket } })
 
+/** Reasons are opened only of who is live: a deleted account's or tester's never without a fact that says so (ADR 0140). */
 const holdItems = async ({ life, holds }: HoldsOnRecord, subject: string, vault: Pick<Vault, 'open'>) => {
-  const act = async ({ at, by, reasonCode, reason }: HoldAct) => {
-    const opened = reason === undefined ? undefined : await vault.open(reason, subject)
-    return { at, by: { type: by.type, id: by.id }, reason_code: reasonCode ?? null, reason: opened?.status === 'open' ? opened.text : null }
+  const open: OpenText = async (sealed) => {
+    if (sealed === undefined || life.stage !== 'live') return null
+    const found = await vault.open(sealed, subject)
+    return found.status === 'open' ? found.text : null
   }
   return {
     stage: life.stage,
     deleted_at: life.stage === 'live' ? null : life.deletedAt,
     purge_after: life.stage === 'live' ? null : life.purgeAfter,
-    holds: await Promise.all(holds.map(async ({ holdId, matter, until, inForce, placed, lifted }) => ({
-      hold_id: holdId, matter, until: until ?? null, in_force: inForce, placed: await act(placed), lifted: lifted === undefined ? null : await act(lifted)
+    items: await Promise.all(holds.map(async ({ holdId, matter, until, inForce, placed, lifted }) => ({
+      hold_id: holdId, matter, until: until ?? null, in_force: inForce,
+      placed: await actItem(placed, open), lifted: lifted === undefined ? null : await actItem(lifted, open)
     })))
   }
 }

@@ -31,7 +31,8 @@ export const AppliedAnswer = Accepted({
 })
 export const RemovedAnswer = Accepted({ user_id: Id(), sanction_id: Id(), removed_at: Time() })
 
-const Act = Type.Object({
+/** Somebody's act, as histories show it. */
+export const Act = Type.Object({
   at: Time(),
   actor: Type.Object({ type: Type.String({ maxLength: 16 }), id: Type.String({ maxLength: 128 }) }, closed),
   source: Nullable(Type.String({ maxLength: 128 })),
