@@ -100,7 +100,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     internalUserRoutes(userDeps),
     ghostInternalRoutes(accountsDeps),
     lobbyLifecycleRoutes({ lifecycle: lifecycleQueries(database), positions, clock, stream: config.lifecycleStream, retentionMs: config.lifecycleRetentionMs }),
-    consumerRoutes({ aggregates, keys, consumers: consumerQueries(database) }),
+    consumerRoutes({ aggregates, events, keys, positions, consumers: consumerQueries(database) }),
     receiptRoutes({ aggregates, events, consumers: consumerQueries(database) }),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),

@@ -15,11 +15,13 @@ const request: TestService['request'] = (...call) => service.request(...call)
 const PATH = '/api/v1/lobby/consumers'
 const DIGEST = 'ab'.repeat(32)
 
-const bearer = async (...roles: string[]): Promise<Record<string, string>> => {
-  const made = await request('POST', '/api/v1/principals', { name: 'x', kind: 'service', roles })
-  const { body: { token } } = await request('POST', `/api/v1/principals/${String(made.body['principal_id'])}/tokens`, {})
-  return { authorization: `Bearer ${String(token)}` }
+const principal = async (...roles: string[]) => {
+  const { body: { principal_id: id } } = await request('POST', '/api/v1/principals', { name: 'x', kind: 'service', roles })
+  const { body: { token } } = await request('POST', `/api/v1/principals/${String(id)}/tokens`, {})
+  return { id: String(id), as: { authorization: `Bearer ${String(token)}` } }
 }
+const bearer = async (...roles: string[]): Promise<Record<string, string>> => (await principal(...roles)).as
+const WHY = { reason: 'it was replaced' }
 const problem = (t: Test, answer: { status: number, body: Body }, status: number, code: string) => t.match(answer, { status, body: { code } }, code)
 const facts = async (stream: string): Promise<Array<{ type: string, data: Body, position: string, id: string }>> =>
   (await request('GET', `/api/v1/audit/replay?stream=${stream}`)).text.trim().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as never)
@@ -45,15 +47,57 @@ t.test('a consumer is registered, changed and retired; what is so already is no 
   for (const [name, body] of [['Names', { group: 'g', overdue_ms: 1000 }], ['a', { group: 'g', overdue_ms: 999 }], ['a', { group: 'g h', overdue_ms: 1000 }], ['a', { group: 'g' }]] as const) {
     problem(t, await put(name, body), 400, 'invalid_request')
   }
-  problem(t, await request('POST', `${PATH}/nobody/retire`, {}, lobby), 404, 'subject_not_found')
-  t.match(await request('POST', `${PATH}/names/retire`, {}, lobby), { status: 200, body: { status: 'retired', revision: '2' } })
-  const retired = await request('POST', `${PATH}/names/retire`, {}, lobby)
+  problem(t, await request('POST', `${PATH}/nobody/retire`, WHY, lobby), 404, 'subject_not_found')
+  t.match(await request('POST', `${PATH}/names/retire`, WHY, lobby), { status: 200, body: { status: 'retired', revision: '2' } })
+  const retired = await request('POST', `${PATH}/names/retire`, WHY, lobby)
   t.match(retired, { status: 200, body: { status: 'retired', revision: '2' } })
   const list = await request('GET', PATH, undefined, { ...lobby, 'chancery-position': String(retired.body['position']) })
-  t.match((list.body as unknown as Consumers).items, [{ consumer: 'names', group: 'g2', overdue_ms: 60_000, status: 'retired', retired_at: String }])
+  t.match((list.body as unknown as Consumers).items.filter(({ consumer }) => consumer === 'names'), [{ consumer: 'names', group: 'g2', overdue_ms: 60_000, status: 'retired', retired_at: String }])
   t.match(await put('names', { group: 'g2', overdue_ms: 5_000 }), { status: 200, body: { status: 'registered', revision: '3' } }, 'registered again')
   t.strictSame((await facts('consumer-names')).map(({ type }) => type), ['consumer.registered', 'consumer.changed', 'consumer.retired', 'consumer.registered'])
   problem(t, await request('GET', PATH, undefined, await bearer('admin')), 403, 'forbidden')
+})
+
+t.test('a consumer belongs to the principal that registered it; a superadmin may act for every one', async (t) => {
+  const [owner, other] = [await principal('lobby-service'), await principal('lobby-service')]
+  const registration = { group: 'owned', overdue_ms: 60_000 }
+  t.equal((await request('PUT', `${PATH}/owned`, registration, owner.as)).status, 200)
+  const event = await deleted()
+  const report = { ...event, consumer: 'owned', outcome: 'released', items: 1, digest: DIGEST }
+  const foreign: Array<[string, string, object]> = [
+    ['PUT', `${PATH}/owned`, registration], ['PUT', `${PATH}/owned`, { ...registration, group: 'stolen' }], ['POST', `${PATH}/owned/mac-key`, {}],
+    ['POST', `${PATH}/owned/retire`, WHY], ['POST', '/api/v1/lobby/receipts', report]
+  ]
+  for (const [method, path, body] of foreign) problem(t, await request(method, path, body, other.as), 403, 'forbidden')
+  t.match(await facts(`refusal-${other.id}`), [{ type: 'access.refused', data: { principalId: other.id, permission: 'lobby.write' } }], 'noted, once a minute')
+  t.strictSame(await facts(`receipt-owned-${event.position}`), [], 'and nothing was reported in its name')
+  t.equal((await facts('consumer-owned')).length, 1)
+
+  const key = { ...owner.as, 'idempotency-key': 'key-1' }
+  t.equal((await request('POST', `${PATH}/owned/mac-key`, {}, key)).status, 200)
+  t.equal((await request('POST', '/api/v1/lobby/receipts', report, owner.as)).status, 200)
+  t.match(await request('PUT', `${PATH}/owned`, { ...registration, overdue_ms: 5_000 }), { status: 200 }, 'the superadmin may')
+  t.equal((await request('PUT', `${PATH}/owned`, registration, owner.as)).status, 200, 'and takes nothing over by it')
+
+  problem(t, await request('POST', `${PATH}/owned/retire`, {}, owner.as), 400, 'invalid_request')
+  t.equal((await request('POST', `${PATH}/owned/retire`, WHY)).status, 200)
+  t.equal((await request('PUT', `${PATH}/owned`, registration, other.as)).status, 200, 'taken over: retired, and registered again')
+  problem(t, await request('POST', `${PATH}/owned/mac-key`, {}, owner.as), 403, 'forbidden')
+  problem(t, await request('POST', `${PATH}/owned/mac-key`, {}, key), 403, 'forbidden')
+  t.equal((await request('POST', '/api/v1/lobby/receipts', report, other.as)).status, 200)
+})
+
+t.test('no two consumers have one group', async (t) => {
+  const put = (name: string, group: string) => request('PUT', `${PATH}/${name}`, { group, overdue_ms: 60_000 })
+  const both = await Promise.all(['twin-a', 'twin-b'].map((name) => put(name, 'shared')))
+  t.strictSame(both.map(({ status }) => status).sort(), [200, 409], 'of two at once one has it')
+  const [holder = '', other = ''] = both[0]?.status === 200 ? ['twin-a', 'twin-b'] : ['twin-b', 'twin-a']
+  t.match(both.find(({ status }) => status === 409)?.body, { code: 'conflict', group: 'shared', consumer: holder })
+  t.equal((await put(other, 'other')).status, 200)
+  problem(t, await put(other, 'shared'), 409, 'conflict')
+  t.equal((await put(holder, 'shared')).status, 200)
+  t.equal((await request('POST', `${PATH}/${holder}/retire`, WHY)).status, 200)
+  t.equal((await put(other, 'shared')).status, 200, 'what was retired is free')
 })
 
 t.test('the MAC key is handed out after the fact that says so', async (t) => {
@@ -99,7 +143,7 @@ t.test('a receipt is one fact; the first report stands, and it must be about an 
   problem(t, await request('GET', `/api/v1/admin/users/${randomUUID()}/deletion`), 404, 'subject_not_found')
 
   await request('PUT', `${PATH}/late`, { group: 'late', overdue_ms: 60_000 })
-  const { body: { position } } = await request('POST', `${PATH}/b/retire`, {})
+  const { body: { position } } = await request('POST', `${PATH}/b/retire`, WHY)
   const after = (await request('GET', `/api/v1/admin/users/${event.user_id}/deletion?min_position=${String(position)}`)).body
   const names = ((after['entries'] as Array<{ consumers: Body[] }>)[0]?.consumers ?? []).map(({ consumer }) => consumer)
   t.ok(names.includes('a') && !names.includes('late') && !names.includes('b'), 'nobody waits for who came later, or is retired')
@@ -138,7 +182,7 @@ t.test('who sends no receipt in time is named once, counted, and said to have ca
   t.match(own()[2], new RegExp(`overdue: .*${more.position}$`), 'and again, from where it had got to')
   const overdue = (await request('GET', `/api/v1/admin/users/${more.user_id}/deletion`)).body as unknown as { entries: Array<{ consumers: Body[] }> }
   t.match(overdue.entries[0]?.consumers.find(({ consumer }) => consumer === 'slow'), { state: /waiting|overdue/ })
-  const { body: { position } } = await request('POST', `${PATH}/slow/retire`, {})
+  const { body: { position } } = await request('POST', `${PATH}/slow/retire`, WHY)
   await request('GET', `${PATH}?min_position=${String(position)}`)
   await watch.look()
   t.notOk(shown.has('slow'))

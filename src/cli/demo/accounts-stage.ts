@@ -41,7 +41,7 @@ export const createAccountsStage = (client: Client, tell: Narrator) => {
       const { token, token_id: tokenId } = (await client.request<{ token: string, token_id: string }>('POST', `/api/v1/principals/${id}/tokens`, { body: {} })).body
       return { token, end: async () => { await client.request('DELETE', `/api/v1/principals/${id}/tokens/${tokenId}`, { whole: true }) } }
     },
-    retire: async (consumer: string): Promise<void> => { await client.request('POST', `/api/v1/lobby/consumers/${consumer}/retire`, { body: {}, whole: true }) },
+    retire: async (consumer: string): Promise<void> => { await client.request('POST', `/api/v1/lobby/consumers/${consumer}/retire`, { body: { reason: 'The story is told.' }, whole: true }) },
     ensure: async (email: string): Promise<string> =>
       (await post<{ user_id: string, outcome: string }>('/api/v1/auth/ensure-by-email', { email }, ({ outcome, user_id: id }) => `${outcome}: ${short(id)}`)).user_id,
     resolve: (email: string) =>

@@ -37,10 +37,12 @@ export const consumerVerbs: Family = (program, bind) => {
   })
 
   const retire = consumers.command('retire').argument('<name>')
-    .description('Waits for this consumer no more: the stream may lose what it has not read.').addOption(keyOption()).addOption(jsonOption())
-  bind(retire, async ({ client, terminal, surroundings }, name: string, options: Repeatable) => {
+    .description('Waits for this consumer no more: the stream may lose what it has not read.')
+    .requiredOption('--reason <text>', 'why; recorded, sealed')
+    .option('--ticket <ticket>', 'where it was decided').addOption(keyOption()).addOption(jsonOption())
+  bind(retire, async ({ client, terminal, surroundings }, name: string, options: Repeatable & { reason: string, ticket?: string }) => {
     if (!await sure(`Wait for ${name} no more? What it has not read may be trimmed.`, surroundings)) throw new Failure('refused', 'Nothing was changed.')
-    const { body } = await client.request<Consumer>('POST', at(name, 'retire'), { key: options.key, body: {} })
+    const { body } = await client.request<Consumer>('POST', at(name, 'retire'), { key: options.key, body: { reason: options.reason, ...options.ticket !== undefined && { ticket: options.ticket } } })
     if (options.json === true) terminal.json(body)
     else {
       terminal.line(`retired: consumer ${name}`)

@@ -1,6 +1,6 @@
 // Takes a consumer's receipt for a lifecycle entry: one fact for each, however often it is sent (decision 29).
 import { refuse } from '../../domain/codes.ts'
-import { consumerAggregate, registered } from '../../domain/consumer/consumer.ts'
+import { consumerAggregate, own, registered, type Asking } from '../../domain/consumer/consumer.ts'
 import { acknowledge, receiptAggregate, receiptId, type Acknowledge } from '../../domain/consumer/receipt.ts'
 import { isLifecycleType } from '../../domain/lifecycle/fields.ts'
 import type { EventStore, ExpectedRevision } from '../../ports.ts'
@@ -12,14 +12,15 @@ export interface ReceiptDeps { aggregates: Aggregates, events: Pick<EventStore, 
 export interface AcceptedReceipt { position: bigint, revision: ExpectedRevision, acknowledgedAt: string, replayed: boolean }
 
 /**
- * @throws Refusal `subject_not_found` for an unknown or retired consumer, and where the log holds no lifecycle event of
+ * @throws Refusal `forbidden` for the consumer of another principal, `subject_not_found` for an unknown or retired consumer, and where the log holds no lifecycle event of
  * this id and account at the position; `conflict` for another result than the one on record
  */
 export const acceptReceipt = async (
-  { aggregates, events }: ReceiptDeps, command: Omit<Acknowledge, 'at'>, context: CommandContext
+  { aggregates, events }: ReceiptDeps, command: Omit<Acknowledge, 'at'> & { by: Asking }, context: CommandContext
 ): Promise<AcceptedReceipt> => {
-  const { consumer, position, eventId, userId } = command
+  const { consumer, position, eventId, userId, by } = command
   const [{ state }, event] = await Promise.all([aggregates.current(consumerAggregate, consumer), events.at(position)])
+  own(state, by)
   registered(state)
   // A receipt is about one event: one that names another would stand for what nobody did.
   if (event === undefined || !isLifecycleType(event.type) || event.id !== eventId || (event.data as { userId?: unknown }).userId !== userId) {

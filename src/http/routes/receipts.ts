@@ -4,6 +4,7 @@ import { deletionOf, type Deletion, type DeletionDeps, type Progress } from '../
 import { acceptReceipt, type ReceiptDeps } from '../../commands/consumers/receipts.ts'
 import { accepted, located } from '../answers.ts'
 import { commandContext } from '../command-context.ts'
+import { asOwner } from '../own-consumer.ts'
 import * as schemas from '../schemas/consumers.ts'
 
 export type ReceiptRouteDeps = ReceiptDeps & DeletionDeps
@@ -14,8 +15,8 @@ export const receiptRoutes = (deps: ReceiptRouteDeps): FastifyPluginAsyncTypebox
     schema: { tags: ['lobby'], summary: 'Report what was done about a lifecycle entry; safe to repeat', body: schemas.ReceiptBody, response: { 200: schemas.ReceiptAnswer } }
   }, async (request, reply) => {
     const { consumer, event_id: eventId, position, user_id: userId, outcome, items, digest } = request.body
-    const { acknowledgedAt, replayed, ...place } = await acceptReceipt(
-      deps, { consumer, eventId, position: BigInt(position), userId, outcome, items, digest }, commandContext(request))
+    const { acknowledgedAt, replayed, ...place } = await asOwner(request, (by) => acceptReceipt(
+      deps, { consumer, eventId, position: BigInt(position), userId, outcome, items, digest, by }, commandContext(request)))
     return accepted(reply, place, { consumer, event_id: eventId, acknowledged_at: acknowledgedAt, replayed })
   })
 

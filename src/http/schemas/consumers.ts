@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { ConsumerName, GroupName } from '../../domain/consumer/events.ts'
 import { lifecycleTypes } from '../../domain/lifecycle/fields.ts'
-import { Accepted, closed, DecimalString, Id, Limit, Page, Time } from './shared.ts'
+import { Accepted, closed, DecimalString, Id, Limit, Page, Reason, Ticket, Time } from './shared.ts'
 
 const Name = () => Type.String({ ...ConsumerName(), description: 'The consumer' })
 const Group = () => Type.String({ ...GroupName(), description: 'Its consumer group in Redis' })
@@ -14,6 +14,7 @@ const nullable = <T extends ReturnType<typeof Time>>(schema: T, description: str
 
 export const ConsumerParams = Type.Object({ name: Name() }, closed)
 export const RegisterBody = Type.Object({ group: Group(), overdue_ms: OverdueMs() }, closed)
+export const RetireBody = Type.Object({ reason: Reason(), ticket: Type.Optional(Ticket()) }, closed)
 const registration = { consumer: Name(), group: Group(), overdue_ms: OverdueMs() }
 export const ConsumerAccepted = Accepted({ ...registration, status: Type.Union([Type.Literal('registered'), Type.Literal('retired')]) })
 export const MacKeyAnswer = Accepted({
