@@ -5,6 +5,9 @@ import type { Personal } from './personal.ts'
 /** A moment: ISO 8601 in UTC with milliseconds, as JSON holds it. */
 export type Instant = string
 
+/** The first moment that every store here can keep: Postgres knows no year 0, and one such fact would stop a read model for good. */
+export const EARLIEST: Instant = '0001-01-01T00:00:00.000Z'
+
 /** Who caused it. Ids are opaque (decision 17). */
 export interface Actor {
   type: 'principal' | 'person' | 'system'

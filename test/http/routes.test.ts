@@ -8,6 +8,8 @@ import { readConfig } from '../../src/config.ts'
 import { testDoor } from '../support/door.ts'
 import { testService } from '../support/service.ts'
 
+t.setTimeout(90_000)
+
 /** Stands for what only a handler would touch: these tests call none. */
 const untouched = (): unknown => new Proxy(() => untouched(), { get: (_target, name) => name === 'then' ? undefined : untouched() })
 
@@ -139,6 +141,36 @@ t.test('every route × every role', async (t) => {
   t.equal(cells, routes.length * (callers.size + 1), `${cells} cells`)
   const unasked = permissions.filter((permission) => !routes.some(({ config }) => config.permission === permission))
   t.strictSame(unasked, ['persons.read', 'accounts.open_deleted'], 'each right opens a route, but for those that open what is sealed or deleted in answers')
+})
+
+t.test('no position and no moment that a query can name is more than Postgres can hold', async (t) => {
+  const service = await testService(t, { env: { CHANCERY_ROLES: 'api,projector' } })
+  const beyond = {
+    position: ['9999999999999999999', '9223372036854775808'], cursor: ['9999999999999999999', '1.9999999999999999999', '9999999999999999999.1'],
+    moment: ['0000-01-01T00:00:00Z', '0000-12-31T23:59:59.999Z']
+  }
+  const kinds: Record<string, string[]> = {
+    cursor: [...beyond.position, ...beyond.cursor], as_of: [...beyond.position, ...beyond.moment], min_position: beyond.position,
+    from: [...beyond.position, ...beyond.moment], to: [...beyond.position, ...beyond.moment], created_from: beyond.moment, created_to: beyond.moment
+  }
+  let asked = 0
+  for (const { method, url, schema } of ours((await everyRoute(t)).routeTable)) {
+    if (method !== 'GET') continue
+    for (const name of Object.keys((schema['querystring'] as { properties?: object } | undefined)?.properties ?? {})) {
+      for (const value of kinds[name] ?? []) {
+        asked++
+        const others = name === 'from' && url.endsWith('digest') ? '&to=1' : name === 'to' && url.endsWith('digest') ? '&from=1' : ''
+        const { status, body } = await service.request('GET', `${url.replace(/:\w+/g, '00000000-0000-4000-8000-000000000000')}?${name}=${value}${others}`)
+        t.strictSame([status, body['code']], [400, 'invalid_request'], `${url} ${name}=${value}`)
+      }
+    }
+  }
+  t.ok(asked > 50, `${asked} asked`)
+  const { body: { user_id: userId } } = await service.request('POST', '/api/v1/auth/ensure-by-email', { email: 'a@example.org' })
+  const tariff = await service.request('POST', `/api/v1/admin/users/${String(userId)}/tariff`, { code: 'gold', reason_code: 'gift', since: '0000-02-01T00:00:00Z' })
+  t.equal(tariff.status, 400, 'such a moment in the log would stop the read models')
+  const row = { email: 'b@example.org', invited_at: '0001-01-01T00:00:00+14:00' }
+  t.match(await service.request('POST', '/api/v1/console/beta/testers/import', { rows: [row] }), { status: 422, text: /before the year 1/ }, 'nor by an import, whatever its offset')
 })
 
 const mayCall = (role: Role | 'none' | 'revoked', permission: Permission | undefined): boolean =>

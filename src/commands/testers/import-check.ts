@@ -1,4 +1,5 @@
 // Checks the rows of an import: everything that can be wrong with a file is told at once, by line, before any append.
+import { EARLIEST } from '../../domain/event.ts'
 import type { Keys } from '../../ports.ts'
 import { readAddress, type Address } from '../address.ts'
 
@@ -70,6 +71,7 @@ const readTime = (column: string, text: string | undefined, now: Date, wrong: Wr
   // Date rolls 30 February over into March: the day that was written must be the day that was read.
   const day = Number(text.slice(8, 10))
   if (Number.isNaN(moment.getTime()) || day > daysIn(text)) return wrong(column, 'is not a time: write 2026-01-31T12:00:00Z')
+  if (moment.toISOString() < EARLIEST) return wrong(column, 'lies before the year 1')
   if (moment > now) return wrong(column, 'lies in the future')
   return moment.toISOString()
 }

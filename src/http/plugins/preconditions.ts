@@ -2,6 +2,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { refuse } from '../../domain/codes.ts'
+import { isPosition } from '../cursors.ts'
 
 /** Longest that a query waits for its read models, in ms. */
 const WAIT = 2000
@@ -48,14 +49,14 @@ const givenKey = (request: FastifyRequest): string | undefined => {
 /** The quoted revision that ETag gave out; `*` and lists are not taken, since neither says what was read. */
 const ifMatch = (header: string | undefined): bigint | undefined => {
   if (header === undefined) return undefined
-  const revision = /^"(0|[1-9]\d{0,18})"$/.exec(header)?.[1]
-  return revision === undefined ? refuse('invalid_request', 'If-Match takes one ETag as it was given out, such as "7".') : BigInt(revision)
+  const revision = /^"(\d{1,19})"$/.exec(header)?.[1]
+  return revision === undefined || !isPosition(revision) ? refuse('invalid_request', 'If-Match takes one ETag as it was given out, such as "7".') : BigInt(revision)
 }
 
 const awaited = (request: FastifyRequest): bigint | undefined => {
   const header = request.headers['chancery-position']
   const text = (request.query as { min_position?: string }).min_position ?? header
   if (text === undefined) return undefined
-  if (typeof text !== 'string' || !/^(0|[1-9]\d{0,18})$/.test(text)) return refuse('invalid_request', 'Chancery-Position takes a position as it was given out: a decimal number.')
+  if (typeof text !== 'string' || !isPosition(text)) return refuse('invalid_request', 'Chancery-Position takes a position as it was given out: a decimal number.')
   return BigInt(text)
 }

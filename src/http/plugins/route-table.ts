@@ -1,6 +1,7 @@
 // Every route says who may call it, or the start fails; the table is kept for 405 answers and for the tests that walk it.
 import fp from 'fastify-plugin'
 import type { FastifyContextConfig, RouteOptions } from 'fastify'
+import { POSITION } from '../schemas/shared.ts'
 
 export interface RouteEntry {
   method: string
@@ -67,7 +68,7 @@ const withMinPosition = (route: RouteOptions): void => {
       ...querystring,
       properties: {
         ...querystring.properties,
-        min_position: { type: 'string', pattern: '^(0|[1-9]\\d{0,18})$', description: 'The answer shows at least this log position (or 503 projection_behind).' }
+        min_position: { type: 'string', pattern: `^${POSITION}$`, description: 'The answer shows at least this log position (or 503 projection_behind).' }
       }
     }
   }

@@ -8,6 +8,7 @@ import type { Keys } from '../../ports.ts'
 import { located } from '../answers.ts'
 import { asOfIn } from '../as-of.ts'
 import { vaultFor } from '../clear-text.ts'
+import { positionIn } from '../cursors.ts'
 import { openingOf } from '../opening.ts'
 import * as schemas from '../schemas/admin-users.ts'
 import { limitOf } from '../schemas/shared.ts'
@@ -77,6 +78,5 @@ const requestOf = async (request: Asked) => {
 
 const pageOf = (query: { cursor?: string, limit?: string, direction?: PageRequest['direction'] }): PageRequest => {
   const { cursor, direction = 'backwards' } = query
-  if (cursor !== undefined && !/^\d{1,19}$/.test(cursor)) refuse('invalid_request', 'The cursor is not one that this list gave out.')
-  return { limit: limitOf(query), direction, ...cursor !== undefined && { after: BigInt(cursor) } }
+  return { limit: limitOf(query), direction, ...cursor !== undefined && { after: positionIn(cursor) } }
 }

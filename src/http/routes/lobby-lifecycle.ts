@@ -4,6 +4,7 @@ import { digestOf, SNAPSHOT_PATH, snapshotPage, type LifecycleReadDeps } from '.
 import { refuse } from '../../domain/codes.ts'
 import { entryIdOf } from '../../domain/lifecycle/entry.ts'
 import type { LifecycleRow } from '../../queries.ts'
+import { positionsIn } from '../cursors.ts'
 import * as schemas from '../schemas/lobby-lifecycle.ts'
 import { limitOf } from '../schemas/shared.ts'
 
@@ -29,9 +30,8 @@ export const lobbyLifecycleRoutes = (deps: LifecycleReadDeps): FastifyPluginAsyn
 /** A cursor holds the position that its snapshot is of: every page tells of the same moment. */
 const placeOf = ({ as_of: asOf, cursor }: { as_of?: string, cursor?: string }): { asOf?: bigint, after?: bigint } => {
   if (cursor === undefined) return asOf === undefined ? {} : { asOf: BigInt(asOf) }
-  const [, of, after] = /^(\d{1,19})\.(\d{1,19})$/.exec(cursor) ?? []
-  if (of === undefined || after === undefined || (asOf !== undefined && asOf !== of)) return refuse('invalid_request', 'The cursor is not one that this list gave out.')
-  return { asOf: BigInt(of), after: BigInt(after) }
+  const [of, after] = positionsIn(cursor)
+  return asOf === undefined || BigInt(asOf) === of ? { asOf: of, after } : refuse('invalid_request', 'The cursor is of a snapshot as of another position.')
 }
 
 const entryItem = (row: LifecycleRow & { lifted: boolean }) => ({

@@ -6,10 +6,10 @@ import type { UserDeps } from '../../commands/users/deps.ts'
 import { selfHistory, selfView } from '../../commands/users/look.ts'
 import { updateSelf } from '../../commands/users/self.ts'
 import { activeSanctions, eligibilityOf } from '../../domain/account/eligibility.ts'
-import { refuse } from '../../domain/codes.ts'
 import { eligibilityItem, opener, ownFactItem, ownSanctionItem, tariffItem } from '../account-items.ts'
 import { accepted, located } from '../answers.ts'
 import { commandContext } from '../command-context.ts'
+import { positionIn } from '../cursors.ts'
 import { limitOf } from '../schemas/shared.ts'
 import * as schemas from '../schemas/users.ts'
 
@@ -65,7 +65,7 @@ export const selfRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox => async (
     const userId = request.params.user_id
     const { cursor } = request.query
     const { events, next } = await selfHistory(deps, {
-      userId, limit: limitOf(request.query), ...cursor !== undefined && { before: revisionIn(cursor) }
+      userId, limit: limitOf(request.query), ...cursor !== undefined && { before: positionIn(cursor) }
     }, clock.now())
     const open = opener(deps.vault, userId)
     return { items: await Promise.all(events.map((event) => ownFactItem(event, open))), next_cursor: next === null ? null : String(next) }
@@ -77,6 +77,3 @@ const asThePerson = (request: FastifyRequest, userId: string): CommandContext =>
   const context = commandContext(request)
   return { ...context, actor: { type: 'person', id: userId }, source: context.actor.id }
 }
-
-const revisionIn = (cursor: string): bigint =>
-  /^\d{1,18}$/.test(cursor) ? BigInt(cursor) : refuse('invalid_request', 'The cursor is not one that this list gave out.')

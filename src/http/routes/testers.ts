@@ -9,11 +9,11 @@ import { inviteTester } from '../../commands/testers/invite.ts'
 import type { MailedLink } from '../../commands/testers/link.ts'
 import { listTesters, showTester, type OverviewDeps } from '../../commands/testers/overview.ts'
 import { resendLink } from '../../commands/testers/resend.ts'
-import { refuse } from '../../domain/codes.ts'
 import { Clear } from '../../domain/personal.ts'
 import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
 import { commandContext } from '../command-context.ts'
+import { positionIn } from '../cursors.ts'
 import { limitOf, Empty } from '../schemas/shared.ts'
 import * as schemas from '../schemas/testers.ts'
 import { onTheWire, testerItem, timelineItem } from '../tester-items.ts'
@@ -111,7 +111,3 @@ const mailed = (reply: FastifyReply, link: MailedLink, status = 200) => accepted
   mail_id: link.mailId,
   mail: 'requested' as const
 }, status)
-
-const positionIn = (cursor: string): bigint => /^\d{1,19}$/.test(cursor)
-  ? BigInt(cursor)
-  : refuse('invalid_request', 'The cursor is not one that this list gave out.')

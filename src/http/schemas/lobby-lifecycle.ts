@@ -4,7 +4,7 @@ import { EntryFields } from '../../domain/lifecycle/entry.ts'
 import { closed, Cursor, DecimalString, Limit, Page } from './shared.ts'
 
 export const SnapshotQuery = Type.Object({
-  as_of: Type.Optional(Type.String({ pattern: '^(0|[1-9]\\d{0,18})$', maxLength: 19, description: 'A position; default: all that is known' })),
+  as_of: Type.Optional(DecimalString('A position; default: all that is known')),
   cursor: Type.Optional(Cursor()),
   limit: Type.Optional(Limit())
 }, closed)

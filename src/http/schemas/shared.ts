@@ -6,10 +6,12 @@ export const closed = { additionalProperties: false } as const
 export const Id = () => Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$', maxLength: 36, description: 'UUID in lower case' })
 /** ISO 8601 in UTC; `Date.parse` takes it, and the handler checks that it is a real moment. */
 export const Time = () => Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z$', maxLength: 24, description: 'ISO 8601, UTC' })
-export const DecimalString = () => Type.String({ pattern: '^(0|[1-9]\\d{0,18})$', maxLength: 19 })
+/** Of what a position or revision is written: decimal, and never more than Postgres holds (int8). */
+export const POSITION = '(?:0|[1-9]\\d{0,17}|[1-8]\\d{18})'
+export const DecimalString = (description?: string) => Type.String({ pattern: `^${POSITION}$`, maxLength: 19, ...description !== undefined && { description } })
 /** A moment of the past; read it with `asOfIn` of src/http/as-of.ts. */
 export const AsOfParameter = () => Type.String({
-  pattern: '^((0|[1-9]\\d{0,18})|\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z)$', maxLength: 24,
+  pattern: `^(${POSITION}|\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z)$`, maxLength: 24,
   description: 'What was known then: a position, or a time of append (ISO 8601, UTC)'
 })
 /** What an answer says of the moment it holds for. */
