@@ -57,10 +57,11 @@ export const useChallenge = (user: User, command: { userId: string, testerId: st
   return [{ type: 'user.enrolment.challenge_used', data: { userId, challengeId: challenge.challengeId, usedAt: at.toISOString() } }]
 }
 
-/** Records that the answer was not accepted. `cause` is one word of our own. */
+/** Records that the answer was not accepted, unless the account was reset or deleted meanwhile. `cause` is one word of our own. */
 export const failVerification = (user: User, command: { userId: string, challengeId: string, cause: string, at: Date }): Fact[] => {
   const { userId, challengeId, cause, at } = command
   if (user.status === 'reset') return supersededLink()
+  if (user.status === 'present') live(user)
   return [{ type: 'user.enrolment.verification_failed', data: { userId, challengeId, cause, failedAt: at.toISOString() } }]
 }
 

@@ -260,6 +260,26 @@ t.test('the same request again', async (t) => {
   t.equal((await userTypes(failed)).filter((type) => type === 'user.enrolment.verification_failed').length, 1)
 })
 
+t.test('an account that is deleted while an answer is looked at gets no fact of the ceremony any more', async (t) => {
+  for (const rpId of ['evil', undefined]) {
+    const link = await opened()
+    const answer = answerTo(await optionsOf(link), rpId === undefined ? {} : { rpId })
+    const at = clock.at.toISOString()
+    const deleting = world.process((log) => ({
+      ...log,
+      append: async (...args) => {
+        const appended = await log.append(...args)
+        if (args[2].some(({ type }) => type === 'user.enrolment.challenge_used')) {
+          await world.onUser(link.userId, { type: 'user.deleted', data: { userId: link.userId, deletedAt: at, purgeAfter: at } })
+        }
+        return appended
+      }
+    }))
+    await rejectsWith(t, verifyAnswer(deleting, link, answer, context()), 'subject_not_found')
+    t.equal((await userTypes(link)).at(-1), 'user.deleted')
+  }
+})
+
 t.test('a link that leads to the account of another tester enrols nobody', async (t) => {
   const [owner, other] = [await opened(), await opened()]
   const answer = answerTo(await optionsOf(owner))
