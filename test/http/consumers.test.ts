@@ -26,14 +26,15 @@ const problem = (t: Test, answer: { status: number, body: Body }, status: number
 const facts = async (stream: string): Promise<Array<{ type: string, data: Body, position: string, id: string }>> =>
   (await request('GET', `/api/v1/audit/replay?stream=${stream}`)).text.trim().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as never)
 
-/** An account that was deleted: its lifecycle event, and the account. */
-const deleted = async () => {
+/** An account that was deleted: its last lifecycle event, and the account. */
+const deleted = async (before: (userId: string) => Promise<void> = async () => {}) => {
   const { body: { user_id: userId } } = await request('POST', '/api/v1/auth/ensure-by-email', { email: `${randomUUID()}@example.com` })
+  await before(String(userId))
   await request('POST', `/api/v1/internal/users/${String(userId)}/delete`, { reason_code: 'user_request' })
   const fact = (await facts(`user-${String(userId)}`)).find(({ type }) => type === 'user.lifecycle.deleted')
   if (fact === undefined) throw new Error('nothing was published')
   const body = (await request('GET', `/api/v1/admin/users/${String(userId)}/deletion`)).body as { entries: Array<{ event_position: string, event_id: string }> }
-  return { user_id: String(userId), event_id: String(body.entries[0]?.event_id), position: String(body.entries[0]?.event_position) }
+  return { user_id: String(userId), event_id: String(body.entries.at(-1)?.event_id), position: String(body.entries.at(-1)?.event_position) }
 }
 
 t.test('a consumer is registered, changed and retired; what is so already is no fact', async (t) => {
@@ -148,6 +149,27 @@ t.test('a receipt is one fact; the first report stands, and it must be about an 
   const names = ((after['entries'] as Array<{ consumers: Body[] }>)[0]?.consumers ?? []).map(({ consumer }) => consumer)
   t.ok(names.includes('a') && !names.includes('late') && !names.includes('b'), 'nobody waits for who came later, or is retired')
   problem(t, await post({ ...report, consumer: 'b' }), 404, 'subject_not_found')
+})
+
+t.test('a receipt for a later entry of the same account settles the earlier ones', async (t) => {
+  const postgres = await connectPostgres({ url: service.env['CHANCERY_POSTGRES_URL'] ?? '' })
+  t.teardown(() => postgres.close())
+  await request('PUT', `${PATH}/snapshots`, { group: 'snapshots', overdue_ms: 1_000 })
+  const event = await deleted(async (userId) => { await request('POST', `/api/v1/admin/users/${userId}/sanctions`, { code: 'permanent_block', scope: 'platform', reason_code: 'cheating' }) })
+  const progress = async (position: unknown) => {
+    const { entries } = (await request('GET', `/api/v1/admin/users/${event.user_id}/deletion?min_position=${String(position)}`)).body as unknown as { entries: Array<{ event_position: string, consumers: Body[] }> }
+    return entries.map(({ consumers }) => consumers.find(({ consumer }) => consumer === 'snapshots'))
+  }
+  const overdue = async () => (await consumerQueries(postgres.database).overdue(new Date(Date.now() + 60_000), new Map(), 10_000)).find(({ consumer }) => consumer === 'snapshots')?.count
+  const { body: { position: block } } = await request('GET', `/api/v1/admin/users/${event.user_id}/deletion`)
+  t.match(await progress(block), [{ state: /waiting|overdue/ }, { state: /waiting|overdue/ }])
+  await until(async () => await overdue() === 2n)
+
+  const posted = await request('POST', '/api/v1/lobby/receipts', { ...event, consumer: 'snapshots', outcome: 'released', items: 1, digest: DIGEST })
+  t.match(await progress(posted.body['position']), [
+    { state: 'finished', settled_by: event.position, acknowledged_at: String }, { state: 'finished', outcome: 'released', items: 1 }
+  ])
+  t.equal(await overdue(), 0n, 'and neither is overdue')
 })
 
 t.test('who sends no receipt in time is named once, counted, and said to have caught up', async (t) => {

@@ -7,7 +7,7 @@ const COLUMNS = `name, consumer_group as "group", overdue_ms as "overdueMs", reg
 
 /**
  * Entries past their time without a receipt, at most so many for each consumer. Parameters: now, names and positions up
- * to which nothing is owed, limit. The search begins there, so what was settled long ago costs nothing.
+ * to which nothing is owed, limit. A receipt for a later entry of the same account settles the earlier ones (ADR 0133). The search begins there, so what was settled long ago costs nothing.
  */
 const OVERDUE = `
 select c.name as consumer, o.count, o.oldest, coalesce(o.oldest - 1, o.due_to, f.settled_to) as "settledTo"
@@ -15,7 +15,7 @@ select c.name as consumer, o.count, o.oldest, coalesce(o.oldest - 1, o.due_to, f
   left join unnest($2::text[], $3::int8[]) as f (name, settled_to) on f.name = c.name
   cross join lateral (
     select count(*) filter (where owed) as count, min(position) filter (where owed) as oldest, max(position) as due_to from (
-      select e.position, not exists (select from receipts r where r.consumer = c.name and r.event_position = e.position) as owed
+      select e.position, not exists (select from receipts r where r.consumer = c.name and r.user_id = e.user_id and r.event_position >= e.position) as owed
         from lifecycle_entries e
        where e.position > greatest(c.registered_position, coalesce(f.settled_to, 0)) and e.created < $1::timestamptz - c.overdue_ms * interval '1 ms'
        order by e.position limit $4) due) o

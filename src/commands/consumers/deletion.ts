@@ -12,6 +12,8 @@ export interface DeletionDeps { events: Pick<EventStore, 'readStream'>, consumer
 
 export type Progress =
   | { consumer: string, state: 'finished', receipt: ReceiptRow }
+  /** By its receipt for a later entry of the account: whoever took a snapshot saw no other. */
+  | { consumer: string, state: 'finished', settledBy: ReceiptRow }
   | { consumer: string, state: 'waiting' | 'overdue', dueAt: string }
 
 export interface Deletion {
@@ -56,6 +58,8 @@ const progressOf = (event: LifecycleEvent, registered: readonly ConsumerRow[], r
   return [
     ...finished.map((receipt): Progress => ({ consumer: receipt.consumer, state: 'finished', receipt })),
     ...owing.map(({ name, overdueMs }): Progress => {
+      const settledBy = receipts.find(({ consumer, eventPosition }) => consumer === name && eventPosition > event.position)
+      if (settledBy !== undefined) return { consumer: name, state: 'finished', settledBy }
       const due = new Date(event.created.getTime() + Number(overdueMs))
       return { consumer: name, state: due <= now ? 'overdue' : 'waiting', dueAt: due.toISOString() }
     })

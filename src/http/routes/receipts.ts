@@ -48,6 +48,10 @@ const deletionBody = (userId: string, { life, holds, entries }: Deletion) => ({
 
 const progressItem = (progress: Progress) => {
   if (progress.state !== 'finished') return { consumer: progress.consumer, state: progress.state, due_at: progress.dueAt }
+  if ('settledBy' in progress) {
+    const { consumer, state, settledBy: { eventPosition, acknowledgedAt } } = progress
+    return { consumer, state, settled_by: String(eventPosition), acknowledged_at: acknowledgedAt }
+  }
   const { consumer, state, receipt: { outcome, items, digest, acknowledgedAt } } = progress
   return { consumer, state, outcome, items, digest, acknowledged_at: acknowledgedAt }
 }

@@ -44,6 +44,7 @@ const Progress = Type.Object({
   outcome: Type.Optional(Outcome()),
   items: Type.Optional(Items()),
   digest: Type.Optional(Digest()),
+  settled_by: Type.Optional(Type.String({ ...DecimalString(), description: 'Position of a later entry of the account: its receipt settles this one' })),
   acknowledged_at: Type.Optional(Time()),
   due_at: Type.Optional(Type.String({ ...Time(), description: 'Until when it is waited for' }))
 }, closed)
