@@ -27,6 +27,22 @@ t.test('what each route says of itself', async (t) => {
   const routes = ours(app.routeTable)
   t.ok(routes.length > 20, `${routes.length} routes`)
 
+  await t.test('free text is something to be seen: a blank is no reason', async (t) => {
+    let found = 0
+    for (const { method, url, schema } of routes) {
+      for (const part of ['body', 'querystring'] as const) {
+        for (const [name, field] of Object.entries((schema[part] as Schema | undefined)?.['properties'] ?? {}) as Array<[string, Schema]>) {
+          if (!['reason', 'public_note', 'internal_note', 'evidence', 'name'].includes(name)) continue
+          found++
+          const pattern = new RegExp(typeof field['pattern'] === 'string' ? field['pattern'] : '', 'u')
+          for (const text of [' ', '\u00a0\t\n', '\u200b', '\u2800', '\ufeff\u200d']) t.notOk(pattern.test(text), `${method} ${url} ${name}: ${encodeURIComponent(text)}`)
+          for (const text of ['x', ' she asked ', '頼まれた', '👩‍🚀']) t.ok(pattern.test(text), `${method} ${url} ${name}: ${text}`)
+        }
+      }
+    }
+    t.ok(found > 15, `${found} of them`)
+  })
+
   await t.test('schemas take nothing unknown and nothing without an end', async (t) => {
     for (const { method, url, schema } of routes) {
       const name = `${method} ${url}`

@@ -1,5 +1,6 @@
 // The user-name rule: when two spellings are one name, and what a name may hold. Fixed with the first name that was hashed.
 import { refuse } from '../../domain/codes.ts'
+import { isVisible } from '../../domain/visible.ts'
 import type { Keys } from '../../ports.ts'
 
 /** Version of the rule; it stands in every hash, so that another rule could live beside this one. */
@@ -40,11 +41,11 @@ export const requireUserName = (keys: Pick<Keys, 'userNameHash'>, text: string):
 const UNSHOWABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u
 const MAX_DISPLAY_NAME = 64
 
-/** Reads a display name of a request: trimmed, composed, 1 to 64 characters. Refuses with `invalid_request`. */
+/** Reads a display name of a request: trimmed, composed, 1 to 64 characters, of which at least one can be seen. Refuses with `invalid_request`. */
 export const requireDisplayName = (text: string): string => {
   const composed = text.normalize('NFC').trim()
   const length = [...composed].length
-  return length > 0 && length <= MAX_DISPLAY_NAME && !UNSHOWABLE.test(composed)
+  return isVisible(composed) && length <= MAX_DISPLAY_NAME && !UNSHOWABLE.test(composed)
     ? composed
-    : refuse('invalid_request', 'A display name has 1 to 64 characters and no line breaks or controls; null removes it.')
+    : refuse('invalid_request', 'A display name has 1 to 64 characters, something to be seen among them, and no line breaks or controls; null removes it.')
 }

@@ -1,7 +1,7 @@
 // What the admin's reads of accounts take and give: pages, one account, its timeline.
 import { Type, type TObject, type TSchema } from '@sinclair/typebox'
 import { LanguageTag, LimitCode, limitCodes, SanctionCode, SanctionScope, TimeZone } from '../../domain/account/catalogues.ts'
-import { Accepted, AsOfParameter, AsOfPlace, closed, Cursor, DecimalString, Id, Limit, Page, ReasonCode, Ticket, Time } from './shared.ts'
+import { Accepted, AsOfParameter, AsOfPlace, closed, Cursor, DecimalString, Id, Limit, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
 import { Limits, Markers, UserParams } from './users.ts'
 
 export { UserParams }
@@ -13,7 +13,7 @@ const Direction = () => Type.Union([Type.Literal('forwards'), Type.Literal('back
 /** `include_deleted=true` shows deleted accounts as well: it needs a reason, and each one shown gets a fact that says so. */
 const opening = {
   include_deleted: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')], { description: 'Deleted accounts as well: needs the right `accounts.open_deleted` and a reason' })),
-  reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'Why a deleted account is looked at; recorded, sealed, in its stream' })),
+  reason: Type.Optional(Reason(500, 'Why a deleted account is looked at; recorded, sealed, in its stream')),
   ticket: Type.Optional(Ticket())
 }
 

@@ -1,7 +1,7 @@
 // What the principals' routes take and give.
 import { Type, type Static } from '@sinclair/typebox'
 import { permissions, roles, type Permission, type Role } from '../../domain/principal/roles.ts'
-import { Accepted, closed, DecimalString, Id, Limit, Page, Time } from './shared.ts'
+import { Accepted, closed, DecimalString, FreeText, Id, Limit, Page, Time } from './shared.ts'
 
 const roleNames = Object.keys(roles) as Role[]
 const RoleName = () => Type.Union(roleNames.map((role) => Type.Literal(role)))
@@ -15,7 +15,7 @@ export const RoleParams = Type.Object({ principal_id: Id(), role: RoleName() }, 
 export const TokenParams = Type.Object({ principal_id: Id(), token_id: Id() }, closed)
 
 export const CreatePrincipalBody = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 200, description: 'Who or what it is; kept sealed' }),
+  name: FreeText(200, 'Who or what it is; kept sealed'),
   kind: Kind(),
   roles: Type.Optional(Type.Array(OwnRoleName(), { maxItems: roleNames.length, uniqueItems: true, description: 'superadmin is granted by its own request' }))
 }, closed)

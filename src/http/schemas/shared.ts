@@ -1,5 +1,6 @@
 // Schemas that routes share: ids, times, cursors, places in the log. Queries are text: AJV coerces nothing here.
 import { Type, type TProperties } from '@sinclair/typebox'
+import { VISIBLE } from '../../domain/visible.ts'
 
 export const closed = { additionalProperties: false } as const
 
@@ -20,8 +21,11 @@ export const Cursor = () => Type.String({ pattern: '^[A-Za-z0-9_.~-]+$', maxLeng
 /** A page's size as a query holds it; read it with `limitOf`. */
 export const Limit = () => Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$', maxLength: 4, description: 'Items a page, 1 to 1000; default 100' })
 export const limitOf = (query: { limit?: string }, otherwise = 100): number => query.limit === undefined ? otherwise : Number(query.limit)
+/** Text with at least one character that can be seen. */
+export const FreeText = (maxLength: number, description?: string) =>
+  Type.String({ minLength: 1, maxLength, pattern: VISIBLE, ...description !== undefined && { description } })
 /** Free text of an operator: personal, so it goes into the log sealed. */
-export const Reason = () => Type.String({ minLength: 1, maxLength: 2000 })
+export const Reason = (maxLength = 2000, description?: string) => FreeText(maxLength, description)
 export const ReasonCode = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64 })
 export const Ticket = () => Type.String({ pattern: '^[A-Za-z0-9#/_.:-]+$', maxLength: 64 })
 

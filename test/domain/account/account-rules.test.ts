@@ -176,7 +176,7 @@ t.test('user names', async (t) => {
   const keys = { userNameHash: (normalised: string) => normalised }
   t.strictSame(readUserName(keys, ' Karl '), { text: 'Karl', hash: '1:karl' }, 'the hash holds the version of the rule, the text stays as it was written')
   t.equal(requireDisplayName('  Karl der Große 😀 '), 'Karl der Große 😀')
-  for (const text of ['', '   ', 'x'.repeat(65), 'a\nb', 'a\u0007', 'a\u2028b', '\u202eabc', 'a\u2066b']) t.equal(refusal(() => requireDisplayName(text)), 'invalid_request', `${encodeURIComponent(text)} is none`)
+  for (const text of ['', '   ', 'x'.repeat(65), 'a\nb', 'a\u0007', 'a\u2028b', '\u202eabc', 'a\u2066b', '\u200b', ' \u200d\u2060', '\u3164', '\u2800']) t.equal(refusal(() => requireDisplayName(text)), 'invalid_request', `${encodeURIComponent(text)} is none`)
   t.equal([...requireDisplayName('😀'.repeat(64))].length, 64, 'characters are counted, not units')
 })
 
