@@ -128,13 +128,16 @@ t.test('what was trimmed unread is taken from a snapshot; without one it stops',
   t.strictSame(await effects(), [])
   await alone.consumer.stop()
 
-  // The log has gone on past the last lifecycle event, so the snapshot's position belongs to no entry.
-  const position = (entries[12]?.position ?? 0n) + 1n
-  const snapshot: Snapshot = {
-    position: position < (entries[13]?.position ?? 0n) ? position : entries[12]?.position ?? 0n,
-    users: async function * () {
-      for (const { userId, position, eventId } of entries.slice(0, 13)) {
-        yield { userId, position, eventId, type: 'user.lifecycle.deleted', occurredAt: new Date(), reasonCode: 'request', lifted: false }
+  // The log has gone on, and the service could say more: each entry that the stream still has is the handler's.
+  const handed: bigint[] = []
+  const snapshotOf = async (asOf?: bigint): Promise<Snapshot> => {
+    const position = asOf ?? entries[15]?.position ?? 0n
+    return {
+      position,
+      users: async function * () {
+        for (const { userId, position: at, eventId } of entries) {
+          if (at <= position) yield { userId, position: at, eventId, type: 'user.lifecycle.deleted', occurredAt: new Date(), reasonCode: 'request', lifted: false }
+        }
       }
     }
   }
@@ -143,7 +146,11 @@ t.test('what was trimmed unread is taken from a snapshot; without one it stops',
   await pool.query('insert into lifecycle_settled (name, position, event_id) values ($1, $2, $3)', [name, String(beyond?.position), beyond?.eventId])
   let failures = 2
   const { consumer, alarms } = member({
-    service: { snapshot: async () => snapshot, digest: writer.digest },
+    service: { snapshot: snapshotOf, digest: writer.digest },
+    handle: async (entry, tx) => {
+      handed.push(entry.position)
+      await effect(entry, tx)
+    },
     onSnapshotNeeded: async ({ snapshot, after }, tx) => {
       for await (const user of snapshot.users()) if (user.position > after) await effect({ ...user, ...{} as LifecycleEntry, position: user.position, userId: user.userId }, tx)
       if (failures-- > 0) throw new Error('not yet')
@@ -154,14 +161,61 @@ t.test('what was trimmed unread is taken from a snapshot; without one it stops',
   consumer.on('restarted', ({ position }) => { seen.push(['restarted', position]) })
   await settled(consumer)
   t.match(alarms, [{ reason: 'snapshot_failed' }])
-  t.strictSame(seen, [['trimmed', entries[9]?.position], ['restarted', snapshot.position]])
+  t.strictSame(seen, [['trimmed', entries[9]?.position], ['restarted', entries[9]?.position]])
+  t.strictSame(handed.sort((a, b) => a < b ? -1 : 1), entries.slice(10).filter((entry) => entry !== beyond).map(({ position }) => position), 'nothing that is still there is passed over')
   t.strictSame((await effects()).sort((a, b) => a < b ? -1 : 1), entries.filter((entry) => entry !== beyond).map(({ position }) => position), 'all of them once, by snapshot or by entry')
 })
 
-t.test('a digest that differs is an alarm', async (t) => {
-  const { writer, member } = await world(t)
-  await writer.write(client, users(3))
-  const { alarms } = member({ digestEveryMs: 1, service: { digest: async () => ({ count: 4, hash: '0'.repeat(64) }), snapshot: () => Promise.reject(new Error('not needed')) } })
-  await until(() => alarms.length > 0)
-  t.match(alarms, [{ reason: 'digest_mismatch' }])
+t.test('a digest that differs is an alarm, said once; a resync by request ends it', async (t) => {
+  const { name, writer, member, settled, effects, effect } = await world(t)
+  const entries = await writer.write(client, users(5))
+  // What a restored backup, or a hand in the tables, does: an entry counts as settled that never was.
+  const { consumer: first } = member()
+  await settled(first)
+  await first.stop()
+  await pool.query('update lifecycle_consumers set digest_count = digest_count + 1 where name = $1', [name])
+  await pool.query('delete from effects where name = $1 and position = $2', [name, String(entries[2]?.position)])
+
+  let compared = 0
+  let broken = true
+  const needs: Array<{ after: bigint, upTo: bigint }> = []
+  const { consumer, alarms } = member({
+    digestEveryMs: 1,
+    service: {
+      digest: async (from, to) => {
+        compared++
+        return writer.digest(from, to)
+      },
+      snapshot: async (position) => ({
+        position,
+        users: async function * () {
+          for (const { userId, position: at, eventId } of entries) yield { userId, position: at, eventId, type: 'user.lifecycle.deleted', occurredAt: new Date(), reasonCode: 'request', lifted: false }
+        }
+      })
+    },
+    onSnapshotNeeded: async ({ snapshot, after, upTo }, tx) => {
+      needs.push({ after, upTo })
+      const known = new Set(await effects())
+      for await (const user of snapshot.users()) if (!known.has(user.position)) await effect({ ...user, ...{} as LifecycleEntry, position: user.position, userId: user.userId }, tx)
+      if (broken) throw new Error('not yet')
+    }
+  })
+  const recovered: Alarm[] = []
+  const proven: number[] = []
+  consumer.on('recovered', (alarm) => { recovered.push(alarm) })
+  consumer.on('proven', ({ count }) => { proven.push(count) })
+  await until(() => compared > 2)
+  t.match(alarms, [{ reason: 'digest_mismatch', detail: /resync/ }])
+  await t.rejects(first.resync(), /does not work/)
+  await t.rejects(consumer.resync(), /not yet/)
+  t.strictSame([(await effects()).length, recovered.length], [4, 0], 'nothing has changed')
+  broken = false
+  await consumer.resync()
+  t.match(recovered, [{ reason: 'digest_mismatch' }])
+  t.strictSame(needs.at(-1), { after: 0n, upTo: entries.at(-1)?.position })
+  t.equal((await effects()).length, 5)
+  await writer.write(client, users(2))
+  await settled(consumer)
+  await until(() => proven.length > 0)
+  t.equal(alarms.length, 1)
 })

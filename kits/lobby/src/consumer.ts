@@ -84,6 +84,10 @@ export const createLifecycleConsumer = <Tx>(options: LifecycleConsumerOptions<Tx
     state: () => leading === undefined
       ? { doing: running === undefined ? 'stopped' as const : 'standing_by' as const, underWay: 0 }
       : { doing: 'working' as const, ...leading.state() },
+    resync: async () => {
+      if (leading === undefined) throw new Error(`this member does not work under the name ${name}`)
+      await leading.resync()
+    },
     parked: () => store.parked(name),
     retry: async (userId?: string) => {
       const asked = await store.askRetry(name, userId)

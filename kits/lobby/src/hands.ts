@@ -7,7 +7,7 @@ import { createPrefix } from './prefix.ts'
 import { ServiceRefusal } from './service.ts'
 import { HandlerFailed, LeaseLost, type Lease } from './store.ts'
 import type { LifecycleStream } from './stream.ts'
-import type { Settings, Tell } from './types.ts'
+import type { Alarm, Settings, Tell } from './types.ts'
 
 /** Entries read ahead of the oldest that is not settled: they are kept here and in the store. */
 const AHEAD = 1_024
@@ -27,6 +27,9 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
   /** While a range is being compared, what comes after it is counted apart. */
   let since: RollingDigest | undefined
   let compared = performance.now()
+  let mismatch: Alarm | undefined
+  /** Counts the times that everything here was set anew. */
+  let loads = 0
 
   const pause = (failures: number): Promise<void> =>
     delay(Math.min(backoffMs * 2 ** (failures - 1), backoffMs * 50), undefined, { signal }).catch(() => {})
@@ -134,20 +137,25 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
     if (service === undefined || digestEveryMs === 0 || performance.now() - compared < digestEveryMs || place.digest.count === 0) return
     compared = performance.now()
     const { position: to, digest: { from, count, hash } } = place
+    const own = loads
     since = emptyDigest(to)
     try {
       const said = await service.digest(from, to)
+      if (own !== loads) return
       if (said.count !== count || said.hash !== hash) {
-        return tell('alarm', { reason: 'digest_mismatch', detail: `between ${from} and ${to} the log holds ${said.count} entries, here are ${count}${said.count === count ? ' others' : ''}` })
+        if (mismatch !== undefined) return
+        mismatch = { reason: 'digest_mismatch', detail: `between ${from} and ${to} the log holds ${said.count} entries, here are ${count}${said.count === count ? ' others' : ''}; resync() puts it right` }
+        return tell('alarm', mismatch)
       }
       tell('proven', { from, to, count })
       place = { ...place, digest: since }
     } catch (error) {
       // A range that begins before what is kept, or is too long, can be compared no more: the next one begins here.
+      if (own !== loads) return
       if (error instanceof ServiceRefusal && ['position_trimmed', 'invalid_request'].includes(error.code)) place = { ...place, digest: since }
       else tell('trouble', error)
     } finally {
-      since = undefined
+      if (own === loads) since = undefined
     }
   }
 
@@ -158,12 +166,18 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
       const { position, eventId, digest } = standing
       place = { position, digest, ...eventId !== undefined && { eventId } }
       saved = position
+      loads++
+      since = undefined
+      if (mismatch !== undefined) tell('recovered', mismatch)
+      mismatch = undefined
       beyond = new Set(standing.beyond)
       parkedUsers = new Set(standing.parkedUsers)
       prefix = createPrefix()
       await mark()
     },
     position: (): bigint => place.position,
+    /** Up to here what was settled is what the log says. */
+    proven: (): bigint => place.digest.from,
     anchored: (): boolean => place.eventId !== undefined,
     underWay: (): number => prefix.size,
     /** Resolves when there is room for another entry, or the work is over. */

@@ -12,6 +12,8 @@ export interface Leading {
   state (): Omit<LifecycleConsumerState, 'doing'>
   /** Looks at once for parked entries that are to be tried again. */
   look (): void
+  /** Puts everything right by a snapshot; resolves when it is in. */
+  resync (): Promise<void>
 }
 
 /** Entries of one read, and the longest wait for the first. */
@@ -47,7 +49,21 @@ export const lead = async <Tx>({ settings, lease, stream, tell, signal: stopped 
     tell('recovered', over)
   }
 
-  /** After a gap: the snapshot and its position come in together, or not at all. */
+  /** The snapshot and its position come in together, or not at all; what comes after that position is read from the stream. */
+  const beginAt = async ({ after, upTo }: { after: bigint, upTo: bigint }): Promise<void> => {
+    if (service === undefined || onSnapshotNeeded === undefined) throw new Error('no snapshot can be taken without service and onSnapshotNeeded')
+    const snapshot = await service.snapshot(upTo)
+    if (snapshot.position < upTo) throw new Error(`the snapshot ends at ${snapshot.position}, before what is missing`)
+    // A position that is still being written must not come after the one that is set here.
+    await hands.save()
+    await store.restart(lease, snapshot.position, (tx) => onSnapshotNeeded({ after, upTo, snapshot }, tx))
+    await hands.load()
+    cursor = hands.position()
+    anchored = hands.anchored()
+    tell('restarted', { position: cursor })
+  }
+
+  /** After a gap. */
   const mend = async (entry: LifecycleEntry): Promise<void> => {
     const gap = { after: cursor, upTo: entry.previousPosition }
     if (alarm?.entryId !== entry.entryId) tell('trimmed', gap)
@@ -56,17 +72,27 @@ export const lead = async <Tx>({ settings, lease, stream, tell, signal: stopped 
       return pause(AGAIN_MS)
     }
     try {
-      const snapshot = await service.snapshot(gap.upTo)
-      if (snapshot.position < gap.upTo) throw new Error(`the snapshot ends at ${snapshot.position}, before what is missing`)
-      await store.restart(lease, snapshot.position, (tx) => onSnapshotNeeded({ ...gap, snapshot }, tx))
-      await hands.load()
-      cursor = hands.position()
-      anchored = hands.anchored()
-      tell('restarted', { position: cursor })
+      await beginAt(gap)
     } catch (error) {
       if (error instanceof LeaseLost) return lost.abort()
       raise({ reason: 'snapshot_failed', entryId: entry.entryId, detail: String(error) })
       await pause(AGAIN_MS)
+    }
+  }
+
+  let wanted: Array<{ resolve: () => void, reject: (error: unknown) => void }> = []
+  /** By request: from what was last proven to where it is now. */
+  const putRight = async (): Promise<void> => {
+    const asked = wanted
+    wanted = []
+    try {
+      await hands.idle()
+      if (signal.aborted) throw new Error('it ended before')
+      await beginAt({ after: hands.proven(), upTo: cursor })
+      for (const { resolve } of asked) resolve()
+    } catch (error) {
+      for (const { reject } of asked) reject(error)
+      if (error instanceof LeaseLost) lost.abort()
     }
   }
 
@@ -100,6 +126,7 @@ export const lead = async <Tx>({ settings, lease, stream, tell, signal: stopped 
   const follow = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
+        if (wanted.length > 0) await putRight()
         const entries = await stream.read(cursor, BATCH, WAIT_MS)
         if (entries.length === 0) await hands.mark()
         for (const entry of entries) if (!await take(entry)) break
@@ -136,8 +163,13 @@ export const lead = async <Tx>({ settings, lease, stream, tell, signal: stopped 
       await hands.save()
       await beating
     } finally {
+      for (const { reject } of wanted) reject(new Error('it ended before'))
       clearInterval(timer)
     }
   }
-  return { ended: whole(), look, state: () => ({ position: hands.position(), underWay: hands.underWay(), ...alarm !== undefined && { alarm } }) }
+  const resync = (): Promise<void> => new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new Error('it ended before'))
+    wanted.push({ resolve, reject })
+  })
+  return { ended: whole(), look, resync, state: () => ({ position: hands.position(), underWay: hands.underWay(), ...alarm !== undefined && { alarm } }) }
 }

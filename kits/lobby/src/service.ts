@@ -47,8 +47,8 @@ export interface Receipt {
 }
 
 export interface LifecycleService {
-  /** As of now, and not before `atLeast`. */
-  snapshot (atLeast: bigint): Promise<Snapshot>
+  /** As it was at a position of the log. */
+  snapshot (asOf: bigint): Promise<Snapshot>
   /** Count and rolling hash of the entries in (from, to]. */
   digest (from: bigint, to: bigint): Promise<{ count: number, hash: string }>
   /** Safe to repeat: the same receipt is one fact. */
@@ -93,8 +93,8 @@ export const createLifecycleService = ({ url, token, timeoutMs = 10_000 }: Servi
   const page = (query: Record<string, string>): Promise<Page> => call('GET', `/lifecycle/snapshot?${new URLSearchParams({ limit: '1000', ...query }).toString()}`)
 
   return {
-    snapshot: async (atLeast) => {
-      const first = await page({ min_position: String(atLeast) })
+    snapshot: async (asOf) => {
+      const first = await page({ as_of: String(asOf), min_position: String(asOf) })
       return {
         position: BigInt(first.as_of),
         users: async function * () {

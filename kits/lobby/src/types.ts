@@ -40,9 +40,9 @@ export interface LifecycleConsumerOptions<Tx> {
 }
 
 export interface SnapshotNeed {
-  /** Read and settled up to here. */
+  /** Read and settled up to here; on a resync: proven. */
   after: bigint
-  /** The last entry that was trimmed unread. */
+  /** The last entry that was trimmed unread; on a resync: the last that was settled. The snapshot is as of it. */
   upTo: bigint
   snapshot: Snapshot
 }
@@ -75,7 +75,7 @@ export interface LifecycleConsumerEvents {
   trimmed: [{ after: bigint, upTo: bigint }]
   /** The snapshot is in; reading goes on after its position. */
   restarted: [{ position: bigint }]
-  /** It reads no further until this is over, and keeps looking; only `digest_mismatch` does not hold it up. */
+  /** It reads no further until this is over, and keeps looking; only `digest_mismatch` does not hold it up: that ends by a resync. */
   alarm: [Alarm]
   recovered: [Alarm]
   /** The range was compared with the log, and is the same. */
@@ -98,6 +98,11 @@ export interface LifecycleConsumer extends EventEmitter<LifecycleConsumerEvents>
   /** Lets handlers end that have begun, at most 10 s, and gives the lease back. */
   stop (): Promise<void>
   state (): LifecycleConsumerState
+  /**
+   * Puts everything right by a snapshot, as after a gap: the way out of `digest_mismatch`. Rejects if this member is not the
+   * active one, if no snapshot can be taken, or if onSnapshotNeeded rejects; then nothing has changed.
+   */
+  resync (): Promise<void>
   parked (): Promise<ParkedEntry[]>
   /** Has parked entries tried again by the active member, wherever it is: those of one user, or all. How many. */
   retry (userId?: string): Promise<number>
