@@ -1,13 +1,17 @@
-// Why an operator does something to an account: a word that stays readable, free text that is sealed for the account.
+// Why an operator does something to an account or a tester: a word that stays readable, free text that is sealed for them.
 import type { FastifyRequest } from 'fastify'
 import type { CommandContext } from '../commands/context.ts'
 import { Clear } from '../domain/personal.ts'
 import { commandContext } from './command-context.ts'
 
-interface Why { reason_code: string, reason?: string, ticket?: string }
+/** As the request's body has it; which parts it has to have, its schema says. */
+export interface Why { reason_code?: string, reason?: string, ticket?: string }
 
-/** The context of a command about an account, with the caller as its actor. */
-export const contextWithWhy = (request: FastifyRequest, userId: string, { reason_code: reasonCode, reason, ticket }: Why): CommandContext =>
+/**
+ * The context of a command, with the caller as its actor.
+ * @param subject whose key seals the text, so that it goes with the person: `user-…`, `tester-…`
+ */
+export const contextWithWhy = (request: FastifyRequest, subject: string, { reason_code: reasonCode, reason, ticket }: Why): CommandContext =>
   commandContext(request, {
-    reasonCode, ...reason !== undefined && { reason: new Clear(reason, `user-${userId}`) }, ...ticket !== undefined && { ticket }
+    ...reasonCode !== undefined && { reasonCode }, ...reason !== undefined && { reason: new Clear(reason, subject) }, ...ticket !== undefined && { ticket }
   })

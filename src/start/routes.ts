@@ -83,6 +83,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     events,
     testers: testerQueries(database),
     linkTtlMs: config.linkTtlMs,
+    purgeAfterMs: config.purgeAfterMs,
     accounts: elsewhere === undefined ? accountsInProcess(accountsDeps) : accountsOverHttp(elsewhere),
     ...elsewhere === undefined && { importAccount: (row: AccountRow, context: CommandContext) => importAccount({ aggregates }, row, context) }
   }
@@ -91,7 +92,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     health,
     principalRoutes({ aggregates, ids, vault, principals: principalQueries(database) }),
     testerRoutes(testerDeps),
-    legalHoldRoutes({ aggregates, events, ids, vault, purgeAfterMs: config.purgeAfterMs }),
+    legalHoldRoutes({ aggregates, events, ids, vault }),
     adminUserRoutes({ aggregates, events, clock, vault, keys, users: userQueries(database) }),
     authRoutes(userDeps),
     selfRoutes(userDeps),

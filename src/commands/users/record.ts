@@ -1,6 +1,6 @@
 // Looks up the account that an admin asks about: now or as of then, deleted only with a reason, which is recorded first.
 import { openRecord } from '../../domain/account/open-record.ts'
-import type { Stage } from '../../domain/account/account.ts'
+import { isErased, type Stage } from '../../domain/account/account.ts'
 import { refuse } from '../../domain/codes.ts'
 import type { Personal } from '../../domain/personal.ts'
 import { userAggregate, type User } from '../../domain/user/user.ts'
@@ -85,7 +85,7 @@ type SealedPersona = { email: Personal, userName?: Personal | null | undefined, 
 export const personaOf = async (
   vault: Pick<Vault, 'open'>, userId: string, { email, userName, displayName }: SealedPersona, stage: Stage['stage']
 ): Promise<Persona> => {
-  if (stage === 'erasing' || stage === 'purged') return { email: null, userName: null, displayName: null }
+  if (isErased(stage)) return { email: null, userName: null, displayName: null }
   const open = async (sealed: Personal | null | undefined): Promise<string | null> => {
     if (sealed === null || sealed === undefined) return null
     const found = await vault.open(sealed, `${userAggregate.category}-${userId}`)

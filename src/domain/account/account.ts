@@ -33,6 +33,9 @@ export type Stage =
   | { stage: 'erasing', deletedAt: Instant, purgeAfter: Instant, erasureId: string }
   | { stage: 'purged', deletedAt: Instant, purgeAfter: Instant, erasureId: string, purgedAt: Instant }
 
+/** True while keys are being destroyed and afterwards: nothing is sealed or opened about the person any more. */
+export const isErased = (stage: Stage['stage']): boolean => stage === 'erasing' || stage === 'purged'
+
 export interface Account {
   userName?: Personal
   userNameHash?: string

@@ -9,9 +9,6 @@ export interface Erasure { erasureId: string, at: Date }
 export const isErasable = ({ life, holds }: Kept, at: Date): boolean =>
   life.stage === 'deleted' && at.getTime() >= Date.parse(life.purgeAfter) && !holds.some((hold) => isInForce(hold, at))
 
-/** True while keys are being destroyed and afterwards: nothing can be sealed about the person any more. */
-export const isErased = ({ life: { stage } }: Pick<Kept, 'life'>): boolean => stage === 'erasing' || stage === 'purged'
-
 /** States the intent; nothing to record if it is not due, is held, or has begun. */
 export const startErasure = (user: User, { erasureId, at }: Erasure): Array<EventOf<'user'>> =>
   user.status === 'present' && isErasable(user.account, at)

@@ -3,7 +3,7 @@ import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import type { Instant } from '../event.ts'
 import type { User } from '../user/user.ts'
-import type { LegalHold, Stage } from './account.ts'
+import { isErased, type LegalHold, type Stage } from './account.ts'
 
 /** What erasure looks at, of an account and of a tester alike. */
 export interface Kept { life: Stage, holds: readonly LegalHold[] }
@@ -32,7 +32,7 @@ export const checkLifting = ({ life, holds }: Kept, holdId: string): void => {
 }
 
 const notBegun = ({ stage }: Stage): void => {
-  if (stage === 'erasing' || stage === 'purged') refuse('conflict', 'The erasure has begun: no legal hold can keep this record any more.', { stage })
+  if (isErased(stage)) refuse('conflict', 'The erasure has begun: no legal hold can keep this record any more.', { stage })
 }
 
 /** Also of a deleted account (decision 29). Refuses with `subject_not_found`, `conflict`, `invalid_request`. */

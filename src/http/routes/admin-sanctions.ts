@@ -1,7 +1,7 @@
 // The admin surface of what is decided about an account: sanctions, limits, the tariff (seed 003).
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { applySanction, removeLimit, removeSanction, setLimit, setTariff } from '../../commands/users/administer.ts'
-import type { UserDeps } from '../../commands/users/deps.ts'
+import { subjectOf, type UserDeps } from '../../commands/users/deps.ts'
 import { limitsOf, sanctionsOf } from '../../commands/users/look.ts'
 import { limitCodes } from '../../domain/account/catalogues.ts'
 import { refuse } from '../../domain/codes.ts'
@@ -46,7 +46,7 @@ export const adminSanctionRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox =
       ...body.evidence !== undefined && { evidence: body.evidence },
       ...body.starts_at !== undefined && { startsAt: instantOf(body.starts_at) },
       ...body.expires_at !== undefined && { expiresAt: instantOf(body.expires_at) }
-    }, contextWithWhy(request, userId, body))
+    }, contextWithWhy(request, subjectOf(userId), body))
     const { sanctionId, code, scope, startsAt, expiresAt } = receipt.events.find((event) => event.type === 'user.sanction_applied')?.data ?? unsettled()
     return accepted(reply, receipt, { user_id: userId, sanction_id: sanctionId, code, scope, starts_at: startsAt, expires_at: expiresAt ?? null }, 201)
   })
@@ -55,7 +55,7 @@ export const adminSanctionRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox =
     config: WRITE, schema: { tags, summary: 'Remove a sanction that counts or is still to begin', params: schemas.SanctionParams, body: schemas.Why, response: { 200: schemas.RemovedAnswer } }
   }, async (request, reply) => {
     const { user_id: userId, sanction_id: sanctionId } = request.params
-    const receipt = await removeSanction(deps, { userId, sanctionId, ...ifMatchOf(request) }, contextWithWhy(request, userId, request.body))
+    const receipt = await removeSanction(deps, { userId, sanctionId, ...ifMatchOf(request) }, contextWithWhy(request, subjectOf(userId), request.body))
     const { removedAt } = receipt.events.find((event) => event.type === 'user.sanction_removed')?.data ?? unsettled()
     return accepted(reply, receipt, { user_id: userId, sanction_id: sanctionId, removed_at: removedAt })
   })
@@ -78,7 +78,7 @@ export const adminSanctionRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox =
   }, async (request, reply) => {
     const { body, params: { user_id: userId } } = request
     const { code, value } = body
-    const receipt = await setLimit(deps, { userId, code, value, ...ifMatchOf(request) }, contextWithWhy(request, userId, body))
+    const receipt = await setLimit(deps, { userId, code, value, ...ifMatchOf(request) }, contextWithWhy(request, subjectOf(userId), body))
     return accepted(reply, receipt, { user_id: userId, code, value })
   })
 
@@ -86,7 +86,7 @@ export const adminSanctionRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox =
     config: WRITE, schema: { tags, summary: 'Remove a limit of an account: the default holds again', params: schemas.LimitParams, body: schemas.Why, response: { 200: schemas.LimitAnswer } }
   }, async (request, reply) => {
     const { user_id: userId, code } = request.params
-    const receipt = await removeLimit(deps, { userId, code, ...ifMatchOf(request) }, contextWithWhy(request, userId, request.body))
+    const receipt = await removeLimit(deps, { userId, code, ...ifMatchOf(request) }, contextWithWhy(request, subjectOf(userId), request.body))
     return accepted(reply, receipt, { user_id: userId, code, value: null })
   })
 
@@ -100,7 +100,7 @@ export const adminSanctionRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox =
       code: body.code,
       ...body.since !== undefined && { since: instantOf(body.since) },
       ...body.until !== undefined && { until: instantOf(body.until) }
-    }, contextWithWhy(request, userId, body))
+    }, contextWithWhy(request, subjectOf(userId), body))
     const { state, events } = receipt
     const now = state.status === 'present' ? state.account.tariff : undefined
     const { code, since, until } = events.find((event) => event.type === 'user.tariff_set')?.data ?? now ?? unsettled()

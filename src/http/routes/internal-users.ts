@@ -1,7 +1,7 @@
 // The trusted command DeleteUser (seed 003), for the admin service on behalf of whoever decided it.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { deleteUser } from '../../commands/users/delete.ts'
-import type { UserDeps } from '../../commands/users/deps.ts'
+import { subjectOf, type UserDeps } from '../../commands/users/deps.ts'
 import { accepted } from '../answers.ts'
 import * as schemas from '../schemas/users.ts'
 import { contextWithWhy } from '../why.ts'
@@ -12,7 +12,7 @@ export const internalUserRoutes = (deps: Pick<UserDeps, 'aggregates' | 'purgeAft
     schema: { tags: ['internal'], summary: 'Delete an account softly (a second time: 404 subject_not_found)', params: schemas.UserParams, body: schemas.DeleteUserBody, response: { 200: schemas.DeletedUserAnswer } }
   }, async (request, reply) => {
     const { body, params: { user_id: userId } } = request
-    const context = contextWithWhy(request, userId, body)
+    const context = contextWithWhy(request, subjectOf(userId), body)
     const deleted = await deleteUser(deps, {
       userId, reasonCode: body.reason_code, ...request.ifMatch !== undefined && { ifMatch: request.ifMatch }
     }, body.actor === undefined ? context : { ...context, actor: body.actor, source: context.actor.id })

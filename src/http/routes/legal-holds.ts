@@ -1,35 +1,34 @@
-// Legal holds on accounts and testers, deleted or not, and the deletion of a tester.
+// Legal holds on accounts and testers, deleted or not.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { deleteTester, type TesterDeletionDeps } from '../../commands/erasure/delete-tester.ts'
 import { holdsOn, liftHoldOn, placeHoldOn, type Held, type HoldDeps, type HoldsOnRecord } from '../../commands/erasure/legal-holds.ts'
-import { Clear } from '../../domain/personal.ts'
 import type { Vault } from '../../ports.ts'
 import { actItem, type OpenText } from '../account-items.ts'
 import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
-import { commandContext, type ContextExtra } from '../command-context.ts'
 import * as schemas from '../schemas/legal-holds.ts'
 import { instantOf } from '../times.ts'
+import { contextWithWhy, type Why } from '../why.ts'
 
-export type LegalHoldRouteDeps = HoldDeps & TesterDeletionDeps & { vault: Pick<Vault, 'open'> }
+export type LegalHoldRouteDeps = HoldDeps & { vault: Pick<Vault, 'open'> }
 
 const USERS = '/api/v1/admin/users/:user_id/legal-holds'
 const TESTERS = '/api/v1/console/beta/testers/:tester_id'
 const WRITE = { permission: 'holds.write' } as const
 
-interface Given { reason: string, reason_code?: string, ticket?: string }
-interface Placing extends Given { matter: string, until?: string }
+interface Placing extends Why { matter: string, until?: string }
+
+const subjectOf = ({ kind, id }: Held): string => `${kind}-${id}`
 
 export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
   const place = (request: FastifyRequest, held: Held, body: Placing) => placeHoldOn(deps, held, {
     matter: body.matter, ...body.until !== undefined && { until: instantOf(body.until) }, ...request.ifMatch !== undefined && { ifMatch: request.ifMatch }
-  }, commandContext(request, about(held, body)))
-  const lift = (request: FastifyRequest, held: Held, holdId: string, body: Given) =>
-    liftHoldOn(deps, held, { holdId, ...request.ifMatch !== undefined && { ifMatch: request.ifMatch } }, commandContext(request, about(held, body)))
+  }, contextWithWhy(request, subjectOf(held), body))
+  const lift = (request: FastifyRequest, held: Held, holdId: string, body: Why) =>
+    liftHoldOn(deps, held, { holdId, ...request.ifMatch !== undefined && { ifMatch: request.ifMatch } }, contextWithWhy(request, subjectOf(held), body))
   const list = async (request: FastifyRequest, held: Held) => {
     const found = await holdsOn(deps, held, app.door.clock.now())
-    return { found, shown: await holdItems(found, `${held.kind}-${held.id}`, vaultFor(request, deps.vault)) }
+    return { found, shown: await holdItems(found, subjectOf(held), vaultFor(request, deps.vault)) }
   }
 
   app.get(USERS, {
@@ -83,20 +82,7 @@ export const legalHoldRoutes = (deps: LegalHoldRouteDeps): FastifyPluginAsyncTyp
     const { tester_id: id, hold_id: holdId } = request.params
     return accepted(reply, await lift(request, { kind: 'tester', id }, holdId, request.body), { tester_id: id, hold_id: holdId })
   })
-
-  app.post(`${TESTERS}/delete`, {
-    config: { permission: 'testers.write' },
-    schema: { tags: ['testers'], summary: 'Delete a tester: links revoked, the address kept reserved, erased after the cooling period', params: schemas.TesterParams, body: schemas.DeleteTesterBody, response: { 200: schemas.DeletedTesterAnswer } }
-  }, async (request, reply) => {
-    const { tester_id: testerId } = request.params
-    const deleted = await deleteTester(deps, { testerId, ifMatch: request.ifMatch }, commandContext(request, about({ kind: 'tester', id: testerId }, request.body)))
-    return accepted(reply, deleted, { tester_id: testerId, deleted_at: deleted.deletedAt, purge_after: deleted.purgeAfter })
-  })
 }
-
-/** Free text is about the person, so it goes with the person's key. */
-const about = ({ kind, id }: Held, { reason, reason_code: reasonCode, ticket }: Given): ContextExtra =>
-  ({ reason: new Clear(reason, `${kind}-${id}`), ...reasonCode !== undefined && { reasonCode }, ...ticket !== undefined && { ticket } })
 
 /** Reasons are opened only of who is live: a deleted account's or tester's never without a fact that says so (ADR 0140). */
 const holdItems = async ({ life, holds }: HoldsOnRecord, subject: string, vault: Pick<Vault, 'open'>) => {

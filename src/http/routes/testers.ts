@@ -1,7 +1,8 @@
-// The console's routes about beta testers: invite, list, look, send again, reset a ghost, import.
+// The console's routes about beta testers: invite, list, look, send again, reset a ghost, delete, import.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import { requireAddress } from '../../commands/address.ts'
+import { deleteTester, type TesterDeletionDeps } from '../../commands/erasure/delete-tester.ts'
 import type { TesterDeps } from '../../commands/testers/deps.ts'
 import { ghostReset } from '../../commands/testers/ghost-reset.ts'
 import { importTesters, type ImportDeps } from '../../commands/testers/import.ts'
@@ -9,7 +10,6 @@ import { inviteTester } from '../../commands/testers/invite.ts'
 import type { MailedLink } from '../../commands/testers/link.ts'
 import { listTesters, showTester, type OverviewDeps } from '../../commands/testers/overview.ts'
 import { resendLink } from '../../commands/testers/resend.ts'
-import { Clear } from '../../domain/personal.ts'
 import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
 import { commandContext } from '../command-context.ts'
@@ -17,8 +17,9 @@ import { positionIn } from '../cursors.ts'
 import { limitOf, Empty } from '../schemas/shared.ts'
 import * as schemas from '../schemas/testers.ts'
 import { onTheWire, testerItem, timelineItem } from '../tester-items.ts'
+import { contextWithWhy } from '../why.ts'
 
-export type TesterRouteDeps = TesterDeps & OverviewDeps & Pick<ImportDeps, 'log' | 'positions' | 'importAccount'>
+export type TesterRouteDeps = TesterDeps & OverviewDeps & Pick<ImportDeps, 'log' | 'positions' | 'importAccount'> & TesterDeletionDeps
 
 const PATH = '/api/v1/console/beta/testers'
 const IMPORT_BYTES = 8 * 1024 * 1024
@@ -69,10 +70,8 @@ export const testerRoutes = (deps: TesterRouteDeps): FastifyPluginAsyncTypebox =
     schema: { tags, summary: 'Reset a ghost: delete the shell, revoke old links, mail a fresh one', params: schemas.TesterParams, body: schemas.ResetBody, response: { 200: schemas.ResetAnswerBody } }
   }, async (request, reply) => {
     const { tester_id: testerId } = request.params
-    const { reason, reason_code: reasonCode, ticket, evaluated_at_position: evaluated } = request.body
-    const context = commandContext(request, {
-      reason: new Clear(reason, `tester-${testerId}`), ...(reasonCode !== undefined && { reasonCode }), ...(ticket !== undefined && { ticket })
-    })
+    const { evaluated_at_position: evaluated, ...why } = request.body
+    const context = contextWithWhy(request, `tester-${testerId}`, why)
     const reset = await ghostReset(deps, {
       testerId,
       ...(evaluated !== undefined && { evaluatedAtPosition: BigInt(evaluated) }),
@@ -90,6 +89,15 @@ export const testerRoutes = (deps: TesterRouteDeps): FastifyPluginAsyncTypebox =
       mail_id: reset.mailId,
       mail: reset.mail
     })
+  })
+
+  app.post(`${PATH}/:tester_id/delete`, {
+    config: { permission: 'testers.write' },
+    schema: { tags, summary: 'Delete a tester: links revoked, the address kept reserved, erased after the cooling period', params: schemas.TesterParams, body: schemas.DeleteTesterBody, response: { 200: schemas.DeletedTesterAnswer } }
+  }, async (request, reply) => {
+    const { tester_id: testerId } = request.params
+    const deleted = await deleteTester(deps, { testerId, ifMatch: request.ifMatch }, contextWithWhy(request, `tester-${testerId}`, request.body))
+    return accepted(reply, deleted, { tester_id: testerId, deleted_at: deleted.deletedAt, purge_after: deleted.purgeAfter })
   })
 
   app.post(`${PATH}/import`, {

@@ -1,4 +1,4 @@
-// What the routes about legal holds take and give, and the deletion of a tester.
+// What the routes about legal holds take and give.
 import { Type } from '@sinclair/typebox'
 import { Act } from './sanctions.ts'
 import { TesterParams } from './testers.ts'
@@ -31,6 +31,3 @@ const holds = {
 const at = { position: DecimalString(), revision: DecimalString() }
 export const UserHolds = Type.Object({ user_id: Id(), ...holds, ...at }, closed)
 export const TesterHolds = Type.Object({ tester_id: Id(), ...holds, ...at }, closed)
-
-export const DeleteTesterBody = Type.Object({ reason: Reason(), reason_code: Type.Optional(ReasonCode()), ticket: Type.Optional(Ticket()) }, closed)
-export const DeletedTesterAnswer = Accepted({ tester_id: Id(), deleted_at: Time(), purge_after: Time() })

@@ -1,10 +1,10 @@
 // What the console's routes about testers take and give.
 import { Type } from '@sinclair/typebox'
 import { GhostState } from '../../domain/user/events.ts'
-import { Accepted, closed, Cursor, DecimalString, Id, Limit, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
+import { Accepted, closed, Cursor, DecimalString, FreeText, Id, Limit, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
 
 const Email = () => Type.String({ minLength: 3, maxLength: 254, description: 'Kept sealed' })
-const Name = () => Type.String({ minLength: 1, maxLength: 200, description: 'Kept sealed' })
+const Name = () => FreeText(200, 'Kept sealed')
 const Nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()])
 const EventType = () => Type.String({ maxLength: 64 })
 const Stream = () => Type.String({ maxLength: 256 })
@@ -45,6 +45,10 @@ export const ResetAnswerBody = Accepted({
   mail_id: Id(),
   mail: Type.Union([Type.Literal('sent'), Type.Literal('failed'), Type.Literal('pending')])
 })
+
+/** It destroys: the text is asked for, the word is not. */
+export const DeleteTesterBody = Type.Object({ reason: Reason(), reason_code: Type.Optional(ReasonCode()), ticket: Type.Optional(Ticket()) }, closed)
+export const DeletedTesterAnswer = Accepted({ tester_id: Id(), deleted_at: Time(), purge_after: Time() })
 
 export const TesterQuery = Type.Object({
   ghost_state: Type.Optional(GhostState),

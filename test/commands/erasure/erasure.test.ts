@@ -7,7 +7,7 @@ import { deleteTester } from '../../../src/commands/erasure/delete-tester.ts'
 import { eraseTester } from '../../../src/commands/erasure/erase-tester.ts'
 import { eraseUser } from '../../../src/commands/erasure/erase.ts'
 import { holdsOn, liftHoldOn, placeHoldOn } from '../../../src/commands/erasure/legal-holds.ts'
-import { isErased } from '../../../src/domain/account/erasure.ts'
+import { isErased } from '../../../src/domain/account/account.ts'
 import type { LogEvent } from '../../../src/domain/catalogue.ts'
 import { Clear } from '../../../src/domain/personal.ts'
 import { testerAggregate } from '../../../src/domain/tester/tester.ts'
@@ -31,7 +31,7 @@ t.test('an account is erased when the cooling period is over, and not a millisec
   await look()
   t.strictSame((await ground.typesOf(subject)).slice(2), ending)
   t.strictSame(await opened(userId), { status: 'erased' })
-  t.ok(isErased((await accountState(userId)).account))
+  t.ok(isErased((await accountState(userId)).account.life.stage))
   t.match((await ground.streamOf(subject)).at(-1), { metadata: { actor: { type: 'system', id: 'erasure' } } })
   await t.rejects(vault.seal('x', { subject, stream: subject, eventId: ids.next(), field: 'data.x' }), { code: 'conflict' })
   await look()
