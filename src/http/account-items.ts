@@ -16,11 +16,11 @@ export const opener = (vault: Pick<Vault, 'open'>, userId: string): OpenText => 
   return opened.status === 'open' ? opened.text : null
 }
 
-/** Every marker with, where false, the sanction and the fact that made it so; the limits in force. */
+/** Every marker with, where false, the sanction and the fact that made it so (none where the account is deleted); the limits in force. */
 export const eligibilityItem = ({ markers: verdicts, limits }: Eligibility) => ({
   eligibility: Object.fromEntries(markers.map((marker) => {
     const verdict = verdicts[marker]
-    return [marker, verdict.allowed ? { allowed: true } : { allowed: false, because: becauseItem(verdict.because) }]
+    return [marker, verdict.allowed ? { allowed: true } : { allowed: false, ...verdict.because !== undefined && { because: becauseItem(verdict.because) } }]
   })),
   limits: Object.fromEntries(limitCodes.map((code) => {
     const { value, cause } = limits[code]

@@ -204,6 +204,9 @@ t.test('one account: now, then, deleted, erased', async (t) => {
       t.match((await facts(service, id)).slice(known), [{ type: 'user.record_opened', metadata: { ticket: 'T-1', reason: { sealed: 'v1' } } }], 'each look is recorded')
     }
     t.match((await get(`${path}?${reason}`, support)).body, { email: 'ada@example.org', user_name: 'ada', tariff: { code: 'gold' }, stage: 'deleted', erased: false })
+    const may = async (query: string) => Object.values((await get(`${path}?${query}${reason}`, support)).body['eligibility'] as Record<string, { allowed: boolean, because?: object }>)
+    t.ok((await may('')).every(({ allowed, because }) => !allowed && because === undefined), 'nothing is allowed to a deleted account, by no sanction')
+    t.match(await may(`as_of=${blockedAt}&`), [{ allowed: false, because: { code: 'permanent_block' } }], 'then it was the block')
     t.match((await get(`${path}?as_of=${blockedAt}&${reason}`, support)).body, { tariff: null, stage: 'deleted', deleted_at: null, sanctions: [{ code: 'permanent_block' }] })
     t.equal((await fetch(`${service.url}${path}?${reason}`, { method: 'HEAD', headers: support })).status, 405, 'nothing is opened for a HEAD')
     t.match(await get(`${path}?${reason}`, await withRole(service, 'auditor')), { status: 403 })

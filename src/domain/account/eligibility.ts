@@ -3,8 +3,8 @@ import type { Instant } from '../event.ts'
 import type { Account, Cause, Sanction } from './account.ts'
 import { limitCatalogue, limitCodes, markers, sanctionCatalogue, type LimitCode, type Marker } from './catalogues.ts'
 
-/** `allowed`, or the sanction that stands against it; of several, the first that was applied. */
-export type Verdict = { allowed: true } | { allowed: false, because: Sanction }
+/** `allowed`, or the sanction that stands against it; of several, the first that was applied. Without one, the account is deleted. */
+export type Verdict = { allowed: true } | { allowed: false, because?: Sanction }
 
 export interface EffectiveLimit { value: number, cause?: Cause }
 
@@ -33,11 +33,12 @@ export const permanentBlockOf = (account: Pick<Account, 'sanctions'>, at: Date):
   activeSanctions(account, at).find(({ code }) => code === 'permanent_block')
 
 /**
- * What the account may do at `at`, on the platform or, with `scope` `game:{id}`, in that game.
+ * What the account may do at `at`, on the platform or, with `scope` `game:{id}`, in that game: nothing once it is deleted.
  */
-export const eligibilityOf = (account: Pick<Account, 'sanctions' | 'limits'>, at: Date, scope = 'platform'): Eligibility => {
+export const eligibilityOf = (account: Pick<Account, 'sanctions' | 'limits' | 'life'>, at: Date, scope = 'platform'): Eligibility => {
   const counting = activeSanctions(account, at).filter((sanction) => sanction.scope === 'platform' || sanction.scope === scope)
   const verdictOn = (marker: Marker): Verdict => {
+    if (account.life.stage !== 'live') return { allowed: false }
     const because = counting.find(({ code }) => (sanctionCatalogue[code].takes as readonly Marker[]).includes(marker))
     return because === undefined ? { allowed: true } : { allowed: false, because }
   }

@@ -21,7 +21,7 @@ export const refusePermanentlyBlocked = (account: Account, at: Date): void => {
 export const refuseUnlessMay = (account: Account, marker: Marker, at: Date): void => {
   refusePermanentlyBlocked(account, at)
   const verdict = eligibilityOf(account, at).markers[marker]
-  if (!verdict.allowed) sanctioned(verdict.because)
+  if (!verdict.allowed && verdict.because !== undefined) sanctioned(verdict.because)
 }
 
 /** `reason` is the sanction's code; the public note is opened by whoever answers the person. */

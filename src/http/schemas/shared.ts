@@ -8,7 +8,7 @@ export const Id = () => Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0
 /** ISO 8601 in UTC; `Date.parse` takes it, and the handler checks that it is a real moment. */
 export const Time = () => Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z$', maxLength: 24, description: 'ISO 8601, UTC' })
 /** Of what a position or revision is written: decimal, and never more than Postgres holds (int8). */
-export const POSITION = '(?:0|[1-9]\\d{0,17}|[1-8]\\d{18})'
+export const POSITION = '(?:0|[1-9]\\d{0,17}|[1-8]\\d{18}|9[01]\\d{17})'
 export const DecimalString = (description?: string) => Type.String({ pattern: `^${POSITION}$`, maxLength: 19, ...description !== undefined && { description } })
 /** A moment of the past; read it with `asOfIn` of src/http/as-of.ts. */
 export const AsOfParameter = () => Type.String({

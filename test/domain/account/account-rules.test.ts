@@ -52,26 +52,26 @@ const sanctionsArb = fc.array(spans, { maxLength: 12 }).map((list) => list.map((
 t.test('eligibility is what a plain reading of the catalogue says, at every moment and in every game', async (t) => {
   property(fc.property(sanctionsArb, fc.integer({ min: -5, max: 200 }), fc.constantFrom(...scopes), (sanctions, minute, scope) => {
     const at = moment(minute)
-    const { markers: verdicts } = eligibilityOf({ sanctions, limits: {} }, at, scope)
+    const { markers: verdicts } = eligibilityOf({ ...newAccount, sanctions }, at, scope)
     for (const marker of markers) {
       const against = sanctions.filter(({ code, scope: where, startsAt, expiresAt }) =>
         (sanctionCatalogue[code].takes as readonly string[]).includes(marker) && (where === 'platform' || where === scope) &&
         startsAt <= at.toISOString() && (expiresAt === undefined || at.toISOString() < expiresAt))
       const verdict = verdicts[marker]
-      if (verdict.allowed ? against.length > 0 : verdict.because.sanctionId !== against[0]?.sanctionId) return false
+      if (verdict.allowed ? against.length > 0 : verdict.because?.sanctionId !== against[0]?.sanctionId) return false
     }
     return true
   }))
   const block = { sanctionId: 's', code: 'permanent_block' as const, scope: 'platform', startsAt: iso(0), atOnce: true, cause: { eventId: 'e', revision: 0n } }
   for (const scope of scopes) {
-    t.ok(markers.every((marker) => !eligibilityOf({ sanctions: [block], limits: {} }, moment(0), scope).markers[marker].allowed), `a permanent block takes all away (${scope})`)
+    t.ok(markers.every((marker) => !eligibilityOf({ ...newAccount, sanctions: [block] }, moment(0), scope).markers[marker].allowed), `a permanent block takes all away (${scope})`)
   }
 })
 
 t.test('limits: one of its own, else the default', async (t) => {
   property(fc.property(fc.dictionary(fc.constantFrom(...limitCodes), fc.integer({ min: 0, max: 1_000_000 })), (own) => {
     const limits = Object.fromEntries(Object.entries(own).map(([code, value]) => [code, { value, setAt: iso(0), cause: { eventId: 'e', revision: 1n } }]))
-    const found = eligibilityOf({ sanctions: [], limits }, moment(0)).limits
+    const found = eligibilityOf({ ...newAccount, limits }, moment(0)).limits
     return limitCodes.every((code) => found[code].value === (own[code] ?? limitCatalogue[code].default) && (found[code].cause !== undefined) === (code in own))
   }))
   t.end()
@@ -150,6 +150,7 @@ t.test('a deletion announces itself once, and after it nothing is decided', asyn
     ['profile', () => updateSelf(deleted, { userId, at: moment(6), preferredLanguage: 'de' })]
   ]
   for (const [name, run] of after) t.equal(refusal(run), 'subject_not_found', name)
+  t.ok(markers.every((marker) => !eligibilityOf(accountOf(deleted), moment(6)).markers[marker].allowed), 'nor may it do anything')
   t.strictSame(register(deleted, { userId, email, addressHash: 'h', at: moment(6) }), [], 'and it is not made again')
   t.strictSame(standingOf(deleted, 'h', moment(6)), { outcome: 'blocked', reasonCode: 'account_deleted' })
 })
