@@ -13,7 +13,7 @@ export type { VaultOptions } from '../keys/secrets.ts'
 
 /** Opened keys that are kept; and how long, since another process may destroy one meanwhile. */
 const KEPT_KEYS = 20_000
-const KEPT_MS = 10_000
+const KEPT_MS = 1_000
 
 export interface SubjectVault extends Vault, KeyDestroyer {}
 

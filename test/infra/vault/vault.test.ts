@@ -11,6 +11,7 @@ import { StartError } from '../../../src/start-error.ts'
 import { openVault, rotateMasterKey } from '../../../infra/vault/index.ts'
 import { Clear } from '../../../src/domain/personal.ts'
 import { testDatabase } from '../../support/postgres.ts'
+import { until } from '../../support/until.ts'
 
 const place = (subject: string, field = 'data.email') => ({ subject, stream: subject, eventId: 'e1', field })
 const ada = 'tester-ada'
@@ -93,6 +94,15 @@ t.test('erased is said only where the mark is', async (t) => {
   await t.rejects((await openVault(options)).open(bobs, bob), { code: 'key_missing' }, 'nor is one that does not open')
   await t.rejects((await openVault(options)).seal('x', place(bob)), { code: 'key_missing' }, 'and it is not replaced')
   await t.rejects(pool.query(`update "${schema}".subject_key set wrapped = null where subject = $1`, [bob]), /check/, 'half a mark cannot be written')
+})
+
+t.test('another process that had opened the key does not open it for long, however often it is asked', async (t) => {
+  const { options } = await postgres(t)
+  const [here, elsewhere] = [await openVault(options), await openVault(options)]
+  const adas = await here.seal('ada@example.com', place(ada))
+  t.match(await elsewhere.open(adas, ada), { status: 'open' })
+  await here.destroy(ada)
+  await until(async () => (await elsewhere.open(adas, ada)).status === 'erased', 5_000)
 })
 
 t.test('a wrong master key is refused at start', async (t) => {
