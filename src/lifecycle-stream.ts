@@ -43,6 +43,8 @@ export interface EpochOrder {
   epochId: string
   renamedTo: string
   groups: ReadonlyArray<{ group: string, position: string }>
+  /** The last epoch that was begun in this Redis when the log was asked: another one since, and this order is old. */
+  after: string | undefined
 }
 
 /** Every call is one atomic step in Redis. All throw StreamUnavailable. */
@@ -59,7 +61,7 @@ export interface LifecycleStream {
   /** Consumer → position up to which it has acknowledged. */
   acknowledged (): Promise<ReadonlyMap<string, bigint>>
   trim (order: TrimOrder): Promise<TrimAnswer>
-  /** Puts the stream aside under another name and begins an empty one with its groups; false if this epoch was begun before. */
+  /** Puts the stream aside under another name and begins an empty one with its groups; false if another epoch than `after` was begun last. */
   beginAnew (order: EpochOrder): Promise<boolean>
   close (): void
 }
@@ -77,15 +79,20 @@ export class StreamUnavailable extends Error {
 
 // --- what operators see ------------------------------------------------------------------------------------------
 
+export const alarmReasons = ['foreign_entry', 'unreadable_event', 'mismatch', 'held_back', 'unknown_group'] as const
+export const mismatchKinds = ['missing', 'extra', 'different', 'out_of_order'] as const
+/** `waiting`: no Redis yet, or not yet looked at; `away`: it does not take what is to be published; `stopped`: an alarm says why. */
+export const publisherStates = ['waiting', 'away', 'stopped', 'ready'] as const
+
 /** Something that somebody has to do something about. Names no person. */
 export interface LifecycleAlarm {
-  reason: 'foreign_entry' | 'unreadable_event' | 'mismatch' | 'held_back' | 'unknown_group'
+  reason: typeof alarmReasons[number]
   message: string
   hint: string
 }
 
 export interface Mismatch {
-  kind: 'missing' | 'extra' | 'different' | 'out_of_order'
+  kind: typeof mismatchKinds[number]
   /** Of the entry, or the one it should have. */
   entryId: string
   eventId: string
@@ -100,6 +107,8 @@ export interface Verification {
   extra: number
   different: number
   outOfOrder: number
+  /** Of the missing: how many lie behind the stream's end, where nothing was believed to be left. */
+  passedOver: number
   /** At most 20. */
   samples: readonly Mismatch[]
   at: Date
@@ -107,8 +116,7 @@ export interface Verification {
 }
 
 export interface PublisherStatus {
-  /** `waiting`: no Redis yet, or not yet looked at; `away`: it does not take what is to be published; `stopped`: an alarm says why. */
-  state: 'waiting' | 'away' | 'stopped' | 'ready'
+  state: typeof publisherStates[number]
   /** Why it is away: Redis's own word. */
   cause: string | undefined
   stream: string
@@ -120,6 +128,9 @@ export interface PublisherStatus {
   /** Counted since this process started. */
   published: number
   failures: number
+  /** Entries that another publisher had written when this one was about to. */
+  overtaken: number
+  /** The same, after this process had been held up: it woke into a stream that had gone on. */
   fenced: number
   trimmed: number
   alarms: readonly LifecycleAlarm[]

@@ -83,15 +83,18 @@ for i = 4 + groups, #ARGV do
 end
 return {'trimmed', redis.call('XTRIM', KEYS[1], 'MINID', '=', ARGV[2])}`
 
-/** KEYS stream, its new name, epoch, read_to; ARGV epoch id, then groups and the ids they go on after */
+/**
+ * KEYS stream, its new name, epoch, read_to; ARGV epoch id, the epoch that has to be the last so far, then groups and the
+ * ids they go on after
+ */
 export const BEGIN_ANEW = `
-if redis.call('GET', KEYS[3]) == ARGV[1] then return 0 end
+if (redis.call('GET', KEYS[3]) or '') ~= ARGV[2] then return 0 end
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local name = KEYS[2]
   if redis.call('EXISTS', name) == 1 then name = name .. ':' .. ARGV[1] end
   redis.call('RENAME', KEYS[1], name)
 end
 redis.call('DEL', KEYS[4])
-for i = 2, #ARGV, 2 do redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[i], ARGV[i + 1], 'MKSTREAM') end
+for i = 3, #ARGV, 2 do redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[i], ARGV[i + 1], 'MKSTREAM') end
 redis.call('SET', KEYS[3], ARGV[1])
 return 1`

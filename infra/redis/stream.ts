@@ -61,8 +61,9 @@ export const openLifecycleStream = ({ url, key }: { url: string, key: string }):
         ['trimmed', number] | ['unknown_group' | 'held_back' | 'moved', string]
       return outcome === 'trimmed' ? { outcome, entries: what } : { outcome: 'refused', because: outcome, name: what }
     },
-    beginAnew: async ({ epochId, renamedTo, groups }) => {
-      return await run(BEGIN_ANEW, [key, renamedTo, beside('epoch'), beside('read_to')], [epochId, ...groups.flatMap(({ group, position }) => [group, `${position}-${position}`])]) === 1
+    beginAnew: async ({ epochId, renamedTo, groups, after }) => {
+      const places = groups.flatMap(({ group, position }) => [group, `${position}-${position}`])
+      return await run(BEGIN_ANEW, [key, renamedTo, beside('epoch'), beside('read_to')], [epochId, after ?? '', ...places]) === 1
     },
     close: () => { client.disconnect() }
   }

@@ -1,6 +1,6 @@
 // What the publisher counts, in Prometheus's form.
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { LifecycleAlarm, PublisherStatus } from '../lifecycle-stream.ts'
+import { alarmReasons, type PublisherStatus } from '../lifecycle-stream.ts'
 
 /** What a gauge says where the figure is not known. */
 const UNKNOWN = -1
@@ -9,7 +9,8 @@ const counters: ReadonlyArray<readonly [name: string, help: string, of: (status:
   // The name is seed 003's: user.event_publication_failures.
   ['user_event_publication_failures_total', 'Attempts to publish lifecycle entries that Redis did not take.', ({ failures }) => failures],
   ['chancery_publisher_published_total', 'Lifecycle entries written by this process.', ({ published }) => published],
-  ['chancery_publisher_fenced_total', 'Lifecycle entries that another publisher had written when this process was about to.', ({ fenced }) => fenced],
+  ['chancery_publisher_overtaken_total', 'Lifecycle entries that another publisher had written when this process was about to: usual where several publish.', ({ overtaken }) => overtaken],
+  ['chancery_publisher_fenced_total', 'The same, after this process had been held up: it woke into a stream that had gone on.', ({ fenced }) => fenced],
   ['chancery_publisher_trimmed_total', 'Lifecycle entries trimmed by this process.', ({ trimmed }) => trimmed]
 ]
 
@@ -20,8 +21,6 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, of: (status: P
   ['chancery_lifecycle_mismatches', 'Entries in which the stream differed from the log when last compared; -1: not compared yet.',
     ({ verified }) => verified === undefined ? UNKNOWN : verified.missing + verified.extra + verified.different + verified.outOfOrder]
 ]
-
-const reasons: ReadonlyArray<LifecycleAlarm['reason']> = ['foreign_entry', 'unreadable_event', 'mismatch', 'held_back', 'unknown_group']
 
 /** Registers them; the status is asked whenever the page is read. */
 export const registerPublisherMetrics = (registry: Registry, status: () => PublisherStatus): void => {
@@ -45,6 +44,6 @@ export const registerPublisherMetrics = (registry: Registry, status: () => Publi
     help: 'Alarms of the lifecycle stream by reason.',
     registers,
     labelNames: ['reason'] as const,
-    collect: () => { for (const reason of reasons) alarms.set({ reason }, status().alarms.filter((alarm) => alarm.reason === reason).length) }
+    collect: () => { for (const reason of alarmReasons) alarms.set({ reason }, status().alarms.filter((alarm) => alarm.reason === reason).length) }
   })
 }

@@ -7,6 +7,9 @@ import { createVerifier } from './verify.ts'
 
 type Deps = Pick<PublisherDeps, 'events' | 'sign' | 'clock' | 'retentionMs' | 'consumers'>
 
+/** A process that does not publish cannot know what is under way: this long, anything may be. */
+const LATE_MS = 60_000
+
 /** @param publisher of this process, if it has one: its verification then also sets its alarms */
 export const lifecycleOperations = (deps: Deps, stream: LifecycleStream, publisher?: Publisher): LifecycleOperations => ({
   status: () => publisher?.status(),
@@ -20,5 +23,11 @@ export const lifecycleOperations = (deps: Deps, stream: LifecycleStream, publish
       consumers: consumers.map(({ name, group }) => ({ name, group, acknowledged: acknowledged.get(name) }))
     }
   },
-  verify: () => publisher?.verify() ?? createVerifier(deps, stream, new AbortController().signal).verify(true)
+  verify: () => publisher?.verify() ?? createVerifier({
+    ...deps,
+    overdue: () => {
+      const before = deps.clock.now().getTime() - LATE_MS
+      return ({ created }) => created.getTime() < before
+    }
+  }, stream, new AbortController().signal).verify(true)
 })

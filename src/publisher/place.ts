@@ -5,16 +5,18 @@ import type { StreamState } from '../lifecycle-stream.ts'
 import type { EventStore, SubscribeOptions } from '../ports.ts'
 import type { WindowStart } from './window.ts'
 
+export interface KnownPlace {
+  kind: 'known'
+  /** What the stream ends with; the next append compares it. */
+  tail: string
+  /** Position of the lifecycle event before the next one. */
+  previous: bigint
+  /** Where the log is read from. */
+  from: Pick<SubscribeOptions, 'after' | 'last'>
+}
+
 export type Place =
-  | {
-    kind: 'known'
-    /** What the stream ends with; the next append compares it. */
-    tail: string
-    /** Position of the lifecycle event before the next one. */
-    previous: bigint
-    /** Where the log is read from. */
-    from: Pick<SubscribeOptions, 'after' | 'last'>
-  }
+  | KnownPlace
   /** The end of the stream is no event of this log: somebody else wrote here, or the log is another one. */
   | { kind: 'foreign', entryId: string }
 

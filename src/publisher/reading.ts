@@ -15,6 +15,8 @@ export interface Reading {
   /** The last event of ours that was read, of whatever kind. */
   readonly lastRead: { position: bigint, id: string } | undefined
   readonly caughtUp: boolean
+  /** Every lifecycle event up to there was published, or was passed over on the word of a hint. */
+  readonly settledUpTo: bigint
   /** Ids of epochs that were met on the way. */
   readonly epochs: ReadonlySet<string>
   readonly failed: Error | undefined
@@ -75,6 +77,10 @@ export const readFrom = (events: Pick<EventStore, 'subscribe'>, from: Pick<Subsc
     epochs,
     get lastRead () { return lastRead },
     get caughtUp () { return caughtUp },
+    get settledUpTo () {
+      const [next] = queue
+      return next === undefined ? lastRead?.position ?? from.after ?? 0n : next.position - 1n
+    },
     get failed () { return failed },
     changed: () => bell.wait(),
     taken: (count) => {

@@ -39,9 +39,11 @@ export interface Timing {
   noteEveryMs: number
   /** So often the stream is compared with the log and trimmed. */
   tendEveryMs: number
+  /** A process in which nothing ran for so long was held up; whoever overtook it meanwhile has fenced it. */
+  silenceMs: number
 }
 
-export const timing: Timing = { firstPauseMs: 50, longestPauseMs: 1_000, lookEveryMs: 1_000, noteEveryMs: 10_000, tendEveryMs: 60_000 }
+export const timing: Timing = { firstPauseMs: 50, longestPauseMs: 1_000, lookEveryMs: 1_000, noteEveryMs: 10_000, tendEveryMs: 60_000, silenceMs: 1_000 }
 
 /** Entries in one call: longer pipelines are slower in Redis. */
 export const BATCH = 128

@@ -1,6 +1,7 @@
 // What a publisher knows of itself: counters, alarms and its state, each change of which is logged once.
 import type { LifecycleAlarm, PublisherStatus, Verification } from '../lifecycle-stream.ts'
 import type { PublisherLog } from './settings.ts'
+import type { Silence } from './silence.ts'
 
 export interface Tally {
   status (): PublisherStatus
@@ -8,16 +9,16 @@ export interface Tally {
   at (tail: string): void
   published (entries: number): void
   failed (code: string): void
-  /** Somebody else published what this one was about to. */
-  fenced (entries: number): void
+  /**
+   * Somebody else published what this one was about to: all day where several publish, and with a line where it is what
+   * a process missed while it was held up.
+   */
+  overtaken (entries: number, heldUp: Silence | undefined): void
   trimmed (entries: number): void
   verified (verification: Verification): void
   /** Sets the alarms of one source anew; those that are new are logged. */
   alarms (source: string, now: readonly LifecycleAlarm[]): void
 }
-
-/** A publisher that shares its stream is overtaken all the time: one line a minute tells it. */
-const FENCED_LINE_MS = 60_000
 
 /** @param lag asked whenever the status is: entries and the age of the oldest, if known */
 export const createTally = (stream: string, log: PublisherLog, lag: () => Pick<PublisherStatus, 'lagEntries' | 'lagMs'>): Tally => {
@@ -25,8 +26,8 @@ export const createTally = (stream: string, log: PublisherLog, lag: () => Pick<P
   let cause: string | undefined
   let tail: string | undefined
   let verification: Verification | undefined
-  let toldFenced = -Infinity
-  const counts = { published: 0, failures: 0, fenced: 0, trimmed: 0 }
+  let told: Silence | undefined
+  const counts = { published: 0, failures: 0, overtaken: 0, fenced: 0, trimmed: 0 }
   const alarms = new Map<string, readonly LifecycleAlarm[]>()
 
   return {
@@ -44,11 +45,15 @@ export const createTally = (stream: string, log: PublisherLog, lag: () => Pick<P
       counts.failures++
       cause = code
     },
-    fenced: (entries) => {
+    overtaken: (entries, heldUp) => {
+      if (heldUp === undefined) {
+        counts.overtaken += entries
+        return
+      }
       counts.fenced += entries
-      if (performance.now() - toldFenced < FENCED_LINE_MS) return
-      toldFenced = performance.now()
-      log.warn({ stream, entries }, 'this publisher was fenced: another one published what it was about to, and it goes on behind that')
+      if (told === heldUp) return
+      told = heldUp
+      log.warn({ stream, entries, heldUpMs: heldUp.ms }, 'this publisher was held up and is fenced: another one published what it was about to, and it goes on behind that')
     },
     trimmed: (entries) => { counts.trimmed += entries },
     verified: (found) => { verification = found },

@@ -11,16 +11,31 @@ export interface Tending {
   stop (): Promise<void>
 }
 
-export const createTending = (deps: PublisherDeps, tally: Tally, signal: AbortSignal): Tending => {
+/** What the tending asks of the publisher, and tells it. */
+export interface Believer {
+  /** Every lifecycle event up to there should be in the stream; undefined while that is not known. */
+  settledUpTo (): bigint | undefined
+  /** Something is missing that it believes to have passed. */
+  doubt (): void
+}
+
+export const createTending = (deps: PublisherDeps, tally: Tally, believer: Believer, signal: AbortSignal): Tending => {
   const { tendEveryMs } = { ...timing, ...deps.timing }
   let timer: NodeJS.Timeout | undefined
   let working: Promise<void> | undefined
   let verifier: ReturnType<typeof createVerifier> | undefined
 
   const verify = async (whole: boolean): Promise<Verification> => {
-    verifier ??= createVerifier(deps, await deps.stream(signal), signal)
+    verifier ??= createVerifier({
+      ...deps,
+      overdue: () => {
+        const upTo = believer.settledUpTo()
+        return ({ position }) => upTo !== undefined && position <= upTo
+      }
+    }, await deps.stream(signal), signal)
     const found = await verifier.verify(whole)
     tally.verified(found)
+    if (found.passedOver > 0) believer.doubt()
     const wrong = found.missing + found.extra + found.different + found.outOfOrder
     tally.alarms('verify', wrong === 0
       ? []

@@ -1,6 +1,7 @@
 // Trims the stream: only what is past its time and acknowledged by every registered consumer, and never the last entry.
 import { positionOf } from '../domain/lifecycle/entry.ts'
 import type { LifecycleAlarm, LifecycleStream, RegisteredConsumer } from '../lifecycle-stream.ts'
+import { least } from './least.ts'
 import type { PublisherDeps } from './settings.ts'
 import type { Tally } from './status.ts'
 
@@ -51,8 +52,6 @@ const pastItsTime = async (stream: LifecycleStream, cutoffMs: number, upTo?: big
     if (page.length < PAGE) return before === undefined ? undefined : { newest: before, keep: after }
   }
 }
-
-const least = (positions: readonly bigint[]): bigint => positions.reduce((least, position) => position < least ? position : least)
 
 const unknownGroup = (group: string): LifecycleAlarm => ({
   reason: 'unknown_group',

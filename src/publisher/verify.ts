@@ -4,10 +4,17 @@ import { isLifecycleType } from '../domain/lifecycle/fields.ts'
 import { UnreadableEvent } from '../log-errors.ts'
 import type { LifecycleStream, Mismatch, StreamEntry, StreamState, Verification } from '../lifecycle-stream.ts'
 import { entryOf } from './entries.ts'
+import { EMPTY } from './place.ts'
 import type { PublisherDeps } from './settings.ts'
 import { windowStart } from './window.ts'
 
-type VerifyDeps = Pick<PublisherDeps, 'events' | 'clock' | 'retentionMs' | 'sign'>
+export type VerifyDeps = Pick<PublisherDeps, 'events' | 'clock' | 'retentionMs' | 'sign'> & {
+  /**
+   * Asked before the stream is looked at: which of the events behind its end should be in it by then. The others are on
+   * their way.
+   */
+  overdue: () => (event: LifecycleEvent) => boolean
+}
 
 const PAGE = 500
 const SAMPLES = 20
@@ -25,10 +32,11 @@ export const createVerifier = (deps: VerifyDeps, stream: LifecycleStream, signal
 
   const attempt = async (since: Proven | undefined): Promise<Verification> => {
     const began = performance.now()
+    const overdue = deps.overdue()
     const state = await stream.state()
     const after = since !== undefined && continues(since.state, state) ? since : undefined
     const from = after?.position ?? await startOf(deps, state)
-    const found = await compare(deps, stream, { from, state, signal })
+    const found = await compare(deps, stream, { from, state, overdue, signal })
     // What was added has to be what was found: else the stream is another one between the same ends.
     if (after !== undefined && state.added - after.state.added !== found.entries) return attempt(undefined)
     proven = found.samples.length === 0 ? { state, position: found.to } : undefined
@@ -65,19 +73,21 @@ const compareIds = (a: string, b: string): number => {
   return ac === bc ? Number(ap > bp) - Number(ap < bp) : ac > bc ? 1 : -1
 }
 
-interface Range { from: bigint, state: StreamState, signal: AbortSignal }
+interface Range { from: bigint, state: StreamState, overdue: (event: LifecycleEvent) => boolean, signal: AbortSignal }
 
-/** Walks both in order, up to where the stream ended when it was looked at. Events beyond are on their way, not missing. */
-const compare = async (deps: VerifyDeps, stream: LifecycleStream, { from, state, signal }: Range) => {
+/** Walks both in order, up to where the stream ended when it was looked at, and on through what should be there by now. */
+const compare = async (deps: VerifyDeps, stream: LifecycleStream, { from, state, overdue, signal }: Range) => {
   const findings = createFindings()
   const tail = positionOf(state.tail)
   const own = tail !== undefined && tail > 0n && isLifecycleType((await deps.events.at(tail))?.type ?? '')
+  // An empty stream ends before everything. Behind a strange end nothing is published, so what the log has there is only late.
+  const end = own ? tail : state.tail === EMPTY ? 0n : undefined
   const entries = pages(stream, from === 0n ? '0-0' : entryIdOf(from), state.tail)
   const next = async () => (await entries.next()).value ?? undefined
   let entry = await next()
   let previous = from
   let read = 0
-  // Behind a strange end nothing is published, so what the log has there is only late.
+  let passedOver = 0
   let maybeLate: Mismatch[] = []
   const passExtra = async (strange: StreamEntry) => {
     read++
@@ -85,7 +95,13 @@ const compare = async (deps: VerifyDeps, stream: LifecycleStream, { from, state,
     return next()
   }
   for await (const event of lifecycleEvents(deps.events, from)) {
-    if (signal.aborted || (own && event.position > tail)) break
+    if (signal.aborted) break
+    if (end !== undefined && event.position > end) {
+      if (!overdue(event)) break
+      passedOver++
+      findings.add({ kind: 'missing', entryId: entryIdOf(event.position), eventId: event.id })
+      continue
+    }
     const expected = entryOf(event, previous, stream.key, deps.sign)
     while (entry !== undefined && compareIds(entry.id, expected.id) < 0) entry = await passExtra(entry)
     if (entry?.id === expected.id) {
@@ -102,7 +118,7 @@ const compare = async (deps: VerifyDeps, stream: LifecycleStream, { from, state,
   }
   while (entry !== undefined) entry = await passExtra(entry)
   if (own) for (const missing of maybeLate) findings.add(missing)
-  return { to: own ? tail : previous, entries: read, ...findings.counts(), samples: findings.samples() }
+  return { to: own ? tail : previous, entries: read, passedOver, ...findings.counts(), samples: findings.samples() }
 }
 
 const createFindings = () => {

@@ -1,6 +1,9 @@
 // Where the retained window begins in the log: for a Redis that lost its stream, and for what is compared with the log.
 import { isLifecycleType } from '../domain/lifecycle/fields.ts'
+import type { LifecycleStream } from '../lifecycle-stream.ts'
 import type { EventStore } from '../ports.ts'
+import { least } from './least.ts'
+import type { PublisherDeps } from './settings.ts'
 
 export interface WindowStart {
   /** The lifecycle event before the window: the first entry names it as its predecessor. 0 if there is none. */
@@ -23,4 +26,12 @@ export const windowStart = async (events: Pick<EventStore, 'rawAll'>, { cutoffMs
     kept = true
   }
   return { previous: 0n, previousId: undefined }
+}
+
+/** What a stream that was lost is filled with: the retained window, and further back where a consumer that is known to lag still needs it. */
+export const windowOf = async ({ events, clock, retentionMs, consumers }: Pick<PublisherDeps, 'events' | 'clock' | 'retentionMs' | 'consumers'>, stream: LifecycleStream): Promise<WindowStart> => {
+  const registered = await consumers().catch(() => undefined)
+  const acknowledged = [...await stream.acknowledged()]
+    .filter(([name]) => registered?.some((consumer) => consumer.name === name) ?? true).map(([, position]) => position)
+  return windowStart(events, { cutoffMs: clock.now().getTime() - retentionMs, needed: least(acknowledged) })
 }

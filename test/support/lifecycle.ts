@@ -6,7 +6,11 @@ import { openLifecycleStream } from '../../infra/redis/stream.ts'
 import { canonicalEntry, entryIdOf, unsignedEntry, type LifecycleEvent } from '../../src/domain/lifecycle/entry.ts'
 import { isLifecycleType } from '../../src/domain/lifecycle/fields.ts'
 import type { EventStore, NewEvent } from '../../src/ports.ts'
-import type { RegisteredConsumer } from '../../src/lifecycle-stream.ts'
+import { uuidIds } from '../../infra/ids.ts'
+import { createAggregates } from '../../src/commands/execute.ts'
+import { beginLifecycleEpoch, completeLifecycleEpoch } from '../../src/commands/lifecycle/epochs.ts'
+import type { LifecycleStream, RegisteredConsumer } from '../../src/lifecycle-stream.ts'
+import { lifecycleOperations } from '../../src/publisher/operations.ts'
 import { startPublisher, type Publisher } from '../../src/publisher/publisher.ts'
 import type { PublisherDeps } from '../../src/publisher/settings.ts'
 import { until } from './until.ts'
@@ -50,10 +54,12 @@ export interface TestPublisherOptions extends Partial<Omit<PublisherDeps, 'event
   events: EventStore
   url: string
   following?: readonly RegisteredConsumer[]
+  /** Puts something between the publisher and its stream. */
+  around?: (stream: LifecycleStream) => LifecycleStream
 }
 
 /** A publisher with short waits; it tends the stream only when it is asked to, unless `timing` says otherwise. */
-export const testPublisher = (t: Pick<Test, 'teardown'>, { url, following = [], timing, ...options }: TestPublisherOptions): TestPublisher => {
+export const testPublisher = (t: Pick<Test, 'teardown'>, { url, following = [], timing, around = (stream) => stream, ...options }: TestPublisherOptions): TestPublisher => {
   const key = options.key ?? STREAM
   const stream = openLifecycleStream({ url, key })
   const lines: Line[] = []
@@ -66,7 +72,7 @@ export const testPublisher = (t: Pick<Test, 'teardown'>, { url, following = [], 
     consumers: async () => following,
     completeEpoch: async () => {},
     ...options,
-    stream: async () => stream,
+    stream: async () => around(stream),
     log: { info: line('info'), warn: line('warn'), error: line('error') },
     timing: { firstPauseMs: 10, longestPauseMs: 100, lookEveryMs: 50, noteEveryMs: 100, tendEveryMs: 3_600_000, ...timing }
   })
@@ -75,6 +81,27 @@ export const testPublisher = (t: Pick<Test, 'teardown'>, { url, following = [], 
     stream.close()
   })
   return { ...publisher, lines }
+}
+
+/** Orders an epoch as the route does, and says that it is done as the service does. */
+export const epochsOf = (events: EventStore, url: string, consumers: readonly RegisteredConsumer[] = []) => {
+  const clock = { now: () => new Date() }
+  const aggregates = createAggregates(events, uuidIds)
+  return {
+    begin: async () => {
+      const commandId = uuidIds.next()
+      const context = { commandId, at: new Date(), actor: { type: 'system' as const, id: 'test' }, requestId: commandId }
+      const stream = openLifecycleStream({ url, key: STREAM })
+      const lifecycle = lifecycleOperations({ events, sign: testSign, clock, retentionMs: 30 * 86_400_000, consumers: async () => consumers }, stream)
+      try {
+        await until(() => lifecycle.report().then(() => true, () => false))
+        return await beginLifecycleEpoch({ aggregates, ids: uuidIds, stream: STREAM, lifecycle }, context)
+      } finally {
+        stream.close()
+      }
+    },
+    complete: (epochId: string, entries: number) => completeLifecycleEpoch({ aggregates, ids: uuidIds, clock }, epochId, entries)
+  }
 }
 
 export const lifecycleEventsOf = async (events: Pick<EventStore, 'readAll'>): Promise<LifecycleEvent[]> => {

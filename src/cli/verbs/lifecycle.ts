@@ -27,6 +27,7 @@ interface Lifecycle {
     lag_ms: number | null
     published: number
     failures: number
+    overtaken: number
     fenced: number
     trimmed: number
     alarms: Array<{ message: string, hint: string }>
@@ -112,10 +113,10 @@ const needsSomebody = ({ publisher, redis }: Lifecycle): boolean =>
 const print = ({ stream, publisher, redis, epochs }: Lifecycle, terminal: Tools['terminal']): void => {
   terminal.line(`Stream ${stream}${redis === null ? ': Redis does not answer.' : `: ${redis.length} entries${redis.last_entry_id === null ? '' : `, the last ${redis.last_entry_id}`}.`}`)
   if (publisher !== null) {
-    terminal.section(['PUBLISHER', 'BEHIND', 'PUBLISHED', 'FAILURES', 'FENCED', 'TRIMMED'], [[
+    terminal.section(['PUBLISHER', 'BEHIND', 'PUBLISHED', 'FAILURES', 'OVERTAKEN', 'FENCED', 'TRIMMED'], [[
       publisher.cause === undefined ? publisher.status : `${publisher.status} (${publisher.cause})`,
       publisher.lag_entries === null ? 'unknown' : `${publisher.lag_entries} entries`,
-      ...[publisher.published, publisher.failures, publisher.fenced, publisher.trimmed].map(String)
+      ...[publisher.published, publisher.failures, publisher.overtaken, publisher.fenced, publisher.trimmed].map(String)
     ]])
   }
   terminal.section(['CONSUMER', 'GROUP', 'ACKNOWLEDGED'], (redis?.consumers ?? []).map(({ consumer, group, acknowledged }) => [consumer, group, acknowledged ?? 'nothing yet']))

@@ -67,13 +67,14 @@ const unlessAway = (error: unknown): undefined => {
 
 const epochItem = ({ epochId, begunAt, renamedTo }: EpochBegun) => ({ epoch_id: epochId, begun_at: begunAt, renamed_to: renamedTo })
 
-const publisherItem = ({ state, cause, lagEntries, lagMs, published, failures, fenced, trimmed, alarms, verified }: PublisherStatus) => ({
+const publisherItem = ({ state, cause, lagEntries, lagMs, published, failures, overtaken, fenced, trimmed, alarms, verified }: PublisherStatus) => ({
   status: state,
   ...cause !== undefined && { cause: cause.slice(0, 64) },
   lag_entries: lagEntries ?? null,
   lag_ms: lagMs === undefined ? null : Math.round(lagMs),
   published,
   failures,
+  overtaken,
   fenced,
   trimmed,
   alarms: alarms.map(({ reason, message, hint }) => ({ reason, message: message.slice(0, 1000), hint: hint.slice(0, 1000) })),

@@ -1,13 +1,15 @@
 // What operators see of the lifecycle stream and its publisher.
 import { Type } from '@sinclair/typebox'
+import { alarmReasons, mismatchKinds, publisherStates } from '../../lifecycle-stream.ts'
 import { Accepted, closed, DecimalString, Id, Reason, Ticket, Time } from './shared.ts'
 
 const Count = () => Type.Integer({ minimum: 0 })
 const EntryId = () => Type.String({ maxLength: 64, description: 'Id of an entry in Redis' })
 const Name = (maxLength = 64) => Type.String({ maxLength })
+const OneOf = <const W extends readonly string[]>(words: W) => Type.Unsafe<W[number]>(Type.Union(words.map((word) => Type.Literal(word))))
 
 const LifecycleAlarm = Type.Object({
-  reason: Type.Union([Type.Literal('foreign_entry'), Type.Literal('unreadable_event'), Type.Literal('mismatch'), Type.Literal('held_back'), Type.Literal('unknown_group')]),
+  reason: OneOf(alarmReasons),
   message: Type.String({ maxLength: 1000 }),
   hint: Type.String({ maxLength: 1000 })
 }, closed)
@@ -21,19 +23,20 @@ export const Verification = Type.Object({
   different: Count(),
   out_of_order: Count(),
   samples: Type.Array(Type.Object({
-    kind: Type.Union([Type.Literal('missing'), Type.Literal('extra'), Type.Literal('different'), Type.Literal('out_of_order')]), entry_id: EntryId(), event_id: Name(256)
+    kind: OneOf(mismatchKinds), entry_id: EntryId(), event_id: Name(256)
   }, closed), { maxItems: 20 }),
   verified_at: Time(),
   took_ms: Count()
 }, { ...closed, description: 'The stream against the log, in positions (from, to]' })
 
 const Publisher = Type.Object({
-  status: Type.Union([Type.Literal('waiting'), Type.Literal('away'), Type.Literal('stopped'), Type.Literal('ready')]),
+  status: OneOf(publisherStates),
   cause: Type.Optional(Name()),
   lag_entries: Type.Union([Count(), Type.Null()], { description: 'Entries that the stream still lacks; null while that is not known' }),
   lag_ms: Type.Union([Count(), Type.Null()], { description: 'Age of the oldest of them' }),
   published: Count(),
   failures: Count(),
+  overtaken: Count(),
   fenced: Count(),
   trimmed: Count(),
   alarms: Type.Array(LifecycleAlarm, { maxItems: 1000 }),
