@@ -48,7 +48,10 @@ t.test(`${rounds} rounds, seed ${seed}`, async (t) => {
     await until(async () => (await entryIds(redis)).length >= whole, 60_000)
     const faults = await streamFaults(log, redis)
     if (faults.length > 0) t.fail(`round ${round}, ${name}: ${faults.slice(0, 20).join(', ')}`)
-    const { status, body } = await service.request('POST', '/api/v1/operations/lifecycle/verify', {})
+    // A machine that is busy with other things is told to come back: that is no finding.
+    let compared = await service.request('POST', '/api/v1/operations/lifecycle/verify', {})
+    for (let left = 20; compared.status === 503 && left > 0; left--) compared = await service.request('POST', '/api/v1/operations/lifecycle/verify', {})
+    const { status, body } = compared
     if (status !== 200 || body['entries'] !== whole || [body['missing'], body['extra'], body['different'], body['out_of_order']].some((found) => found !== 0)) {
       t.fail(`round ${round}, ${name}: ${JSON.stringify(body)}`)
     }
