@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Pool } from 'pg'
 import type { LifecycleConsumer } from '../../kits/lobby/src/index.ts'
-import { namesOf, registerName, takeBack } from './names.ts'
+import { confirmName, namesOf, SCHEMA, takeBack, takeName } from './names.ts'
 
 export interface ApiParts {
   pool: Pool
@@ -32,10 +32,15 @@ const answer = async ({ pool, consumer, mayHaveNames }: ApiParts, method: string
   if (rest.length === 0 && method === 'GET') return [200, { items: await namesOf(pool, userId) }]
   const name = decodeURIComponent(rest.join('/'))
   if (method !== 'PUT' || userId === undefined || name.trim() === '' || name.length > 64) return [400, { error: 'PUT /race-names/{name}?user_id={user}' }]
-  if (!await registerName(pool, name, userId)) return [409, { error: 'somebody has this name' }]
+  if (!await takeName(pool, name, userId)) return [409, { error: 'somebody has this name' }]
   // Asked after the name is in: whoever is blocked before this moment is refused here, whoever is blocked after it
   // causes an entry that releases the name. Asked before, a block in between would be missed.
-  if (await mayHaveNames(userId)) return [201, { name, user_id: userId }]
+  // Until the answer is there nobody has the name; a process that dies before leaves it to be swept.
+  const allowed = await mayHaveNames(userId).catch(async (error: unknown) => {
+    await takeBack(pool, name, userId)
+    throw error
+  })
+  if (allowed && await confirmName(pool, name, userId)) return [201, { name, user_id: userId }]
   await takeBack(pool, name, userId)
   return [403, { error: 'this user may not have a race name' }]
 }
@@ -43,7 +48,7 @@ const answer = async ({ pool, consumer, mayHaveNames }: ApiParts, method: string
 const stateOf = async (pool: Pool, consumer: LifecycleConsumer): Promise<object> => {
   const { doing, position, underWay, alarm } = consumer.state()
   const { rows: [receipts] } = await pool.query<{ open: string, refused: string }>(
-    'select count(*) filter (where posted_at is null) as open, count(refused) as refused from receipts')
+    `select count(*) filter (where posted_at is null) as open, count(refused) as refused from ${SCHEMA}.receipts`)
   return {
     doing, ...position !== undefined && { position: String(position) }, under_way: underWay, ...alarm && { alarm },
     parked: (await consumer.parked()).length, receipts_to_post: Number(receipts?.open), receipts_refused: Number(receipts?.refused)

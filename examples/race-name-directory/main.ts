@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { createLifecycleConsumer, createLifecycleService, macKeysFrom, postgresStore } from '../../kits/lobby/src/index.ts'
 import { createApi } from './api.ts'
-import { isSettled, prepareTables, releaseNames } from './names.ts'
+import { isSettled, prepareTables, releaseNames, SCHEMA, sweepUnconfirmed } from './names.ts'
 import { postReceipts } from './receipts.ts'
 import { readSettings } from './settings.ts'
 
@@ -18,6 +18,8 @@ const parallel = 8
 const pool = new pg.Pool({ connectionString: settings.postgresUrl, max: parallel + 6 })
 pool.on('error', (error) => { say(`a connection to Postgres was lost: ${error.message}`) })
 await prepareTables(pool)
+await sweepUnconfirmed(pool)
+const sweeping = setInterval(() => { sweepUnconfirmed(pool).catch(trouble) }, 60_000)
 
 const service = createLifecycleService({ url: chanceryUrl, token: chanceryToken })
 let last = ''
@@ -52,7 +54,7 @@ const consumer = createLifecycleConsumer<pg.PoolClient>({
   parallel,
   leaseMs: settings.leaseMs,
   // A member that was stopped in the middle of a transaction keeps its locks so long; the next one waits for them.
-  store: postgresStore<pg.PoolClient>({ pool, idleMs: Math.max(settings.leaseMs, 2_000) }),
+  store: postgresStore<pg.PoolClient>({ pool, prefix: `${SCHEMA}.lifecycle_`, idleMs: Math.max(settings.leaseMs, 2_000) }),
   macKeys: macKeysFrom(service, name),
   handle: async (entry, tx) => {
     // A later version of Chancery may publish more than this directory acts on.
@@ -95,6 +97,7 @@ say(`The race name directory is ready at http://${settings.host}:${(server.addre
 const stop = async (): Promise<void> => {
   if (stopped.signal.aborted) return
   stopped.abort()
+  clearInterval(sweeping)
   server.close()
   server.closeAllConnections()
   await Promise.all([consumer.stop(), registering])

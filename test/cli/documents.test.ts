@@ -100,7 +100,7 @@ t.test('tutorial, import, backup and restore do what they say', { timeout: 120_0
   await type(t, only(names, 'first'), { CHANCERY_URL: first.url })
   const addressIn = (folder: string) => readFileSync(join(dataDir, folder, 'url'), 'utf8').trim()
   const lobby = await startLobby({
-    chanceryUrl: first.url, token: readFileSync(join(place, 'lobby.token'), 'utf8').trim(), postgresUrl: `${addressIn('postgres')}?options=-csearch_path%3Dpublic`, redisUrl: addressIn('redis'),
+    chanceryUrl: first.url, token: readFileSync(join(place, 'lobby.token'), 'utf8').trim(), postgresUrl: addressIn('postgres'), redisUrl: addressIn('redis'),
     consumer: 'race-name-directory', stream: 'user:lifecycle_events'
   })
   t.teardown(() => lobby.kill())
@@ -114,6 +114,10 @@ t.test('tutorial, import, backup and restore do what they say', { timeout: 120_0
     stdout: new Writable({ write: (chunk: Buffer, _encoding, done) => { story += String(chunk); done() } })
   })
   t.match(story, /kill -STOP[^]*away, 2 entries behind the log[^]*Analytical Engine, Compiler, Enigma, Nanosecond[^]*released, 2[^]*released, 1[^]*kill -9[^]*names still taken +none[^]*0 missing, 0 extra, 0 different, 0 out of order/)
+
+  const { body: { user_id: userId } } = await first.request('POST', '/api/v1/auth/ensure-by-email', { email: 'ada@example.com' })
+  t.match(await type(t, blocksOf('how-to/look-after-accounts.md'), { CHANCERY_URL: first.url, USER_ID: String(userId) }),
+    /ada@example\.com[^]*sanctioned: account[^]*game:17[^]*removed: sanction[^]*limited: account[^]*removed: limit[^]*is on gold/)
 
   const token = first.token()
   const had = await first.request('GET', '/api/v1/console/beta/testers')

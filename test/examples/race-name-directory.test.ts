@@ -2,7 +2,9 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
-import { createLifecycleService } from '../../kits/lobby/src/index.ts'
+import { prepareTables, SCHEMA } from '../../examples/race-name-directory/names.ts'
+import { postReceipts } from '../../examples/race-name-directory/receipts.ts'
+import { createLifecycleService, ServiceRefusal } from '../../kits/lobby/src/index.ts'
 import { directoryProcesses, type DirectoryProcess } from '../support/directory.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { testRedis } from '../support/redis.ts'
@@ -12,13 +14,25 @@ import { until } from '../support/until.ts'
 
 const KILLS = 50
 const PER_KILL = 4
+const seed = Number(process.env['FC_SEED'] ?? randomInt(2 ** 31))
+t.comment(`FC_SEED=${seed}`)
+/** The same moments for the same seed (mulberry32). */
+let drawn = seed
+const random = (below: number): number => {
+  drawn = (drawn + 0x6d2b79f5) | 0
+  let mixed = Math.imul(drawn ^ (drawn >>> 15), 1 | drawn)
+  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+}
 /** Each way between lobby and database: a transaction then takes so long that most kills fall into the middle of one. */
 const DELAY_MS = 3
 
 const redis = await testRedis(t)
 const service = await testService(t, { env: { CHANCERY_REDIS_URL: redis.url } })
 const { url: postgresUrl } = await testDatabase(t)
-const pool = new pg.Pool({ connectionString: postgresUrl, max: 4 })
+/** What the directory keeps is looked at where it keeps it. */
+const options = `-c search_path=${SCHEMA}`
+const pool = new pg.Pool({ connectionString: postgresUrl, max: 4, options })
 pool.on('error', () => {})
 t.teardown(() => pool.end())
 
@@ -29,7 +43,7 @@ const proxy = await tcpProxy(t, Number(slow.port))
 slow.port = String(proxy.port)
 proxy.next({ toServer: { kind: 'delay', ms: DELAY_MS }, toClient: { kind: 'delay', ms: DELAY_MS } })
 const environment = {
-  DIRECTORY_POSTGRES_URL: slow.href, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '300'
+  DIRECTORY_POSTGRES_URL: slow.href, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '150'
 }
 const start = directoryProcesses(t, environment)
 const client = createLifecycleService({ url: service.url, token: String(token) })
@@ -47,7 +61,7 @@ const accounts = async (count: number): Promise<string[]> => {
   const made: string[] = []
   for (let begun = 0; begun < count; begun += 20) {
     const answers = await Promise.all(Array.from({ length: Math.min(20, count - begun) }, (_, at) =>
-      must('/api/v1/auth/ensure-by-email', { email: `racer-${randomInt(2 ** 40)}-${begun + at}@example.com` })))
+      must('/api/v1/auth/ensure-by-email', { email: `racer-${randomUUID()}-${begun + at}@example.com` })))
     made.push(...answers.map((body) => String(body['user_id'])))
   }
   return made
@@ -72,6 +86,18 @@ t.test('it refuses names to whom Chancery does not know or has blocked, and keep
   t.equal(await put('Vega', blocked), 403)
   t.equal(await put('Vega', '00000000-0000-4000-8000-000000000000'), 403)
   t.equal(await put('Vega', racer), 201, 'what was refused is free')
+
+  // Another member cannot ask Chancery: what it takes it gives back, and what a dead one has left it sweeps.
+  await pool.query("insert into race_names (name, canonical, user_id, registered_at) values ('Left', 'left', $1, now() - interval '2 minutes'), ('New', 'new', $1, now())", [racer])
+  const deaf = directoryProcesses(t, { ...environment, DIRECTORY_CHANCERY_URL: 'http://127.0.0.1:9' })()
+  const deafUrl = /http\S+/.exec(await deaf.said(/ready at/))?.[0] ?? ''
+  t.equal((await fetch(`${deafUrl}/race-names/Deneb?user_id=${racer}`, { method: 'PUT' })).status, 503)
+  t.strictSame((await pool.query('select name from race_names where confirmed_at is null')).rows, [{ name: 'New' }], 'one that is still being asked for stays')
+  const list = await (await fetch(`${url}/race-names`)).json() as { items: Array<{ name: string }> }
+  t.strictSame(list.items.map(({ name }) => name), ['Vega', 'Zörg'], 'and is nobody\'s yet')
+  await pool.query("delete from race_names where name = 'New'")
+  deaf.kill('SIGKILL')
+  await deaf.exit
   await remove(racer)
   await until(() => settled(2))
   const names = await (await fetch(`${url}/race-names`)).json() as { items: unknown[] }
@@ -92,7 +118,7 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
   const before = (await releases()).length
   const users = await accounts(KILLS * PER_KILL)
   const names = users.flatMap((user) => [1, 2, 3].map((number) => ({ name: `${user}-${number}`, user })))
-  await pool.query('insert into race_names (name, canonical, user_id) select n, n, u from unnest($1::text[], $2::uuid[]) as x (n, u)', [names.map(({ name }) => name), names.map(({ user }) => user)])
+  await pool.query('insert into race_names (name, canonical, user_id, confirmed_at) select n, n, u, now() from unnest($1::text[], $2::uuid[]) as x (n, u)', [names.map(({ name }) => name), names.map(({ user }) => user)])
 
   const members = new Set<DirectoryProcess>([start(), start()])
   t.teardown(() => Promise.all([...members].map((member) => {
@@ -118,7 +144,7 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
     })
     // Somewhere between the arrival of the first entry and the end of the last transaction; at times while it still does what its predecessor left.
     if (kill % 4 !== 0) await Promise.race(commands)
-    await new Promise((resolve) => { setTimeout(resolve, randomInt(90)) })
+    await new Promise((resolve) => { setTimeout(resolve, random(90)) })
     victim.kill('SIGKILL')
     members.delete(victim)
     members.add(start())
@@ -175,12 +201,42 @@ t.test('stopped while a second takes over, then continued: it finds itself fence
   t.equal(new Set(found.map(({ user }) => user)).size, 20)
 })
 
+t.test('receipts that Chancery does not take yet hold up no other', async (t) => {
+  const own = await testDatabase(t)
+  const receipts = new pg.Pool({ connectionString: own.url, max: 2, options })
+  t.teardown(() => receipts.end())
+  await prepareTables(receipts)
+  await receipts.query('insert into receipts (entry_position, event_id, user_id, outcome, items, digest) select n, gen_random_uuid(), gen_random_uuid(), $1, 0, $1 from generate_series(1, 61) n', ['x'])
+  const troubles: unknown[] = []
+  let known = false
+  const poster = postReceipts({
+    pool: receipts,
+    consumer: 'x',
+    onTrouble: (error) => { troubles.push(error) },
+    service: {
+      postReceipt: async ({ position }) => {
+        if (position === 60n) throw new ServiceRefusal(409, 'conflict', 'another result')
+        if (position < 60n && !known) throw new ServiceRefusal(404, 'subject_not_found', 'not registered')
+        return { replayed: false }
+      }
+    }
+  })
+  t.teardown(() => poster.stop())
+  const posted = async (): Promise<number> => Number((await receipts.query<{ posted: string }>('select count(posted_at) as posted from receipts')).rows[0]?.posted)
+  await until(async () => await posted() === 2)
+  t.ok(troubles.length >= 60, 'each is told of')
+  t.match((await receipts.query('select refused from receipts where entry_position = 60')).rows, [{ refused: 'conflict' }])
+  known = true
+  await receipts.query('update receipts set next_at = now()')
+  await until(async () => await posted() === 61)
+})
+
 t.test('one that comes when entries were trimmed begins with a snapshot', async (t) => {
   const [early = '', lifted = '', free = ''] = await accounts(3)
   await remove(early)
   await block(lifted)
   const sanctions = (await service.request('GET', `/api/v1/admin/users/${lifted}/sanctions`)).body as unknown as { items: Array<{ sanction_id: string }> }
-  await must(`/api/v1/admin/users/${lifted}/sanctions/${sanctions.items[0]?.sanction_id}/remove`, { reason_code: 'mistake' })
+  const { position: removed } = await must(`/api/v1/admin/users/${lifted}/sanctions/${sanctions.items[0]?.sanction_id}/remove`, { reason_code: 'mistake' }) as { position: string }
   const stream = redis.client()
   const entries = async () => Number(await stream.xlen('user:lifecycle_events'))
   const { body: { entries: published } } = await service.request('GET', `/api/v1/admin/users/${lifted}/deletion`) as unknown as { body: { entries: Array<{ event_position: string }> } }
@@ -190,7 +246,7 @@ t.test('one that comes when entries were trimmed begins with a snapshot', async 
   t.equal(await entries(), 1)
 
   const own = await testDatabase(t)
-  const names = new pg.Pool({ connectionString: own.url, max: 2 })
+  const names = new pg.Pool({ connectionString: own.url, max: 2, options })
   names.on('error', () => {})
   t.teardown(() => names.end())
   const late = directoryProcesses(t, { ...environment, DIRECTORY_POSTGRES_URL: own.url, DIRECTORY_CONSUMER: 'late-directory' })
@@ -198,7 +254,8 @@ t.test('one that comes when entries were trimmed begins with a snapshot', async 
   await before.said(/ready at/)
   await before.said(/a snapshot as of/)
   const count = async (): Promise<number> => (await names.query("select 1 from releases where cause like 'user.lifecycle.%'")).rowCount ?? 0
-  const snapshot = await client.snapshot(BigInt(last))
+  const snapshot = await client.snapshot(BigInt(removed))
+  t.equal(snapshot.position, BigInt(removed), 'as of the position that was asked for')
   const listed: string[] = []
   for await (const { userId, lifted: isLifted } of snapshot.users()) {
     listed.push(userId)
@@ -207,7 +264,7 @@ t.test('one that comes when entries were trimmed begins with a snapshot', async 
   t.ok(listed.includes(early) && listed.includes(lifted) && !listed.includes(free))
   t.equal(new Set(listed).size, listed.length, 'each once')
   t.equal(await count(), listed.length, 'each account\'s last entry was acted on')
-  await names.query('insert into race_names (name, canonical, user_id) values ($1, $1, $2)', ['Vega', free])
+  await names.query('insert into race_names (name, canonical, user_id, confirmed_at) values ($1, $1, $2, now())', ['Vega', free])
   await remove(free)
   await until(async () => (await names.query('select 1 from race_names')).rowCount === 0)
   await until(async () => (await names.query('select 1 from receipts where posted_at is null')).rowCount === 0)

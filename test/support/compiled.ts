@@ -47,3 +47,13 @@ export const nodeArguments = (source: string): string[] => {
     ? ['--enable-source-maps', '--import', join(folderOf(process.ppid), 'test/support/with-parent.js'), compiled]
     : ['--import', import.meta.resolve('tsx'), '--import', join(root, 'test/support/with-parent.ts'), join(root, source)]
 }
+
+/** The same, compiled in any case: for programs that one test file starts very often. */
+export const compiledArguments = (t: { teardown (end: () => void): unknown }, source: string): string[] => {
+  const run = process.ppid
+  if (!existsSync(folderOf(run))) {
+    compileProgram(run)
+    t.teardown(() => { forgetCompiled(run) })
+  }
+  return nodeArguments(source)
+}

@@ -13,7 +13,7 @@ export interface PgClient {
 }
 
 export interface PostgresStoreOptions<Client extends PgClient> {
-  /** A `pg.Pool`, of at least `parallel` + 2 connections: `tend` and the lease go on beside the handlers. */
+  /** A `pg.Pool`, of at least `parallel` + 2 connections: two for what goes on beside the handlers. */
   pool: { connect (): Promise<Client> }
   /** In front of the tables' names; may name a schema. Default: `lifecycle_`. */
   prefix?: string
