@@ -128,12 +128,13 @@ export const streamFaults = async (events: Pick<EventStore, 'readAll'>, redis: R
   }).filter(({ event }) => from(event))
   const found = await redis.xrange(key, '-', '+')
   const faults: string[] = []
-  const ids = found.map(([id]) => id)
-  for (const { id } of expected) if (!ids.includes(id)) faults.push(`missing ${id}`)
-  for (const id of ids) if (!expected.some((entry) => entry.id === id)) faults.push(`extra ${id}`)
+  const ids = new Set(found.map(([id]) => id))
+  const wanted = new Map(expected.map((entry) => [entry.id, entry]))
+  for (const id of wanted.keys()) if (!ids.has(id)) faults.push(`missing ${id}`)
+  for (const id of ids) if (!wanted.has(id)) faults.push(`extra ${id}`)
   if (new Set(found.map(([, texts]) => texts[texts.indexOf('event_id') + 1])).size !== found.length) faults.push('an event stands twice')
   for (const [id, texts] of found) {
-    const entry = expected.find((entry) => entry.id === id)
+    const entry = wanted.get(id)
     if (entry === undefined) continue
     const { mac, ...fields } = Object.fromEntries(texts.flatMap((text, i) => i % 2 === 0 ? [[text, texts[i + 1] ?? '']] : [])) as Record<string, string>
     const canonical = canonicalEntry(entry.fields, { entryId: id, stream: key })
