@@ -179,11 +179,11 @@ t.test('an account: made, found, judged, limited, held, deleted, and looked at a
   t.match(await chancery('accounts', 'limit', user, 'max_registered_race_names', 'many', ...why), { exit: exitCodes.usage.value, stderr: /whole number/ })
   t.equal((await chancery('accounts', 'limit', user, 'max_registered_race_names', '7', ...why)).exit, 0)
   const tariff = await json<{ position: string }>('accounts', 'tariff', user, 'gold', ...why)
-  t.match(await chancery('accounts', 'find', '--limit', 'max_registered_race_names=7', '--tariff', 'gold', '--min-position', tariff.position),
+  t.match(await chancery('accounts', 'list', '--limit', 'max_registered_race_names=7', '--tariff', 'gold', '--min-position', tariff.position),
     { exit: 0, stdout: new RegExp(`^USER .*\n${user} +game_join_block +gold +- +racer@example\\.test\n$`) })
   t.match(await chancery('accounts', 'show', user), { exit: 0, stdout: /racer@example\.test[^]*game_join_block +game:g1 +active[^]*can_login +yes[^]*max_registered_race_names +7/ })
-  t.equal((await chancery('accounts', 'lift', user, sanction, ...why)).exit, 0)
-  t.equal((await chancery('accounts', 'unlimit', user, 'max_registered_race_names', ...why)).exit, 0)
+  t.equal((await chancery('accounts', 'remove-sanction', user, sanction, ...why)).exit, 0)
+  t.equal((await chancery('accounts', 'remove-limit', user, 'max_registered_race_names', ...why)).exit, 0)
   t.match(await chancery('accounts', 'sanctions', user), { exit: 0, stdout: /game_join_block +game:g1 +removed/ })
   t.match(await json('accounts', 'show', user, '--as-of', begin), { tariff: null, sanctions: [], as_of: { position: begin } })
 
@@ -196,7 +196,7 @@ t.test('an account: made, found, judged, limited, held, deleted, and looked at a
   t.match(await chancery('accounts', 'timeline', user, '--include-deleted', '--reason', 'the person asked'), { exit: 0, stdout: /user\.registered[^]*user\.sanction_removed[^]*user\.deleted[^]*user\.record_opened/ })
   t.match(await chancery('accounts', 'deletion', user, '--min-position', position), { exit: 0, stdout: /held for +case-7[^]*user\.lifecycle\.deleted/ })
   t.match(await chancery('accounts', 'holds', user), { exit: 0, stdout: /case-7 +yes/ })
-  t.equal((await chancery('accounts', 'release', user, hold, '--reason-code', 'over', '--reason', 'closed')).exit, 0)
+  t.equal((await chancery('accounts', 'lift-hold', user, hold, '--reason-code', 'over', '--reason', 'closed')).exit, 0)
   t.match(await chancery('accounts', 'holds', user), { exit: 0, stdout: /case-7 +no/ })
 })
 

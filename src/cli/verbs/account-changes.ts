@@ -1,4 +1,4 @@
-// `chancery accounts sanction|lift|limit|unlimit|tariff|delete`: what operators decide about an account.
+// `chancery accounts sanction|remove-sanction|limit|remove-limit|tariff|delete`: what operators decide about an account.
 import { Option, type Command } from 'commander'
 import { Failure } from '../failures.ts'
 import { sure } from '../ask.ts'
@@ -36,7 +36,7 @@ const sanctionVerbs = (accounts: Command, bind: Bind): void => {
     .option('--internal-note <text>', 'for operators; kept sealed')
     .option('--evidence <text>', 'for operators; kept sealed')
     .option('--starts-at <time>', 'ISO 8601 in UTC; default: now')
-    .option('--expires-at <time>', 'ISO 8601 in UTC; default: when it is lifted'))
+    .option('--expires-at <time>', 'ISO 8601 in UTC; default: when it is removed'))
   bind(sanction, async ({ client, terminal }, user: string, code: string, options: SanctionOptions) => {
     const { scope, publicNote, internalNote, evidence, startsAt, expiresAt } = options
     const { body } = await client.request<{ sanction_id: string }>('POST', accountPath(user, 'sanctions'), {
@@ -68,11 +68,11 @@ const sanctionVerbs = (accounts: Command, bind: Bind): void => {
     return 'done'
   })
 
-  const lift = withWhy(accounts.command('lift').argument('<user>').argument('<sanction>').description('Lifts a sanction before its time.'))
-  bind(lift, async ({ client, terminal }, user: string, sanctionId: string, options: Why) => {
+  const remove = withWhy(accounts.command('remove-sanction').argument('<user>').argument('<sanction>').description('Removes a sanction before its time.'))
+  bind(remove, async ({ client, terminal }, user: string, sanctionId: string, options: Why) => {
     const { body } = await client.request('POST', accountPath(user, 'sanctions', sanctionId, 'remove'), { key: options.key, body: whyOf(options) })
     if (options.json === true) terminal.json(body)
-    else terminal.line(`lifted: sanction ${sanctionId} on account ${user}`)
+    else terminal.line(`removed: sanction ${sanctionId} on account ${user}`)
     return 'done'
   })
 }
@@ -87,7 +87,7 @@ const limitVerbs = (accounts: Command, bind: Bind): void => {
     return 'done'
   })
 
-  const unlimit = withWhy(accounts.command('unlimit').argument('<user>').argument('<code>').description('Removes a limit: the default holds again.'))
+  const unlimit = withWhy(accounts.command('remove-limit').argument('<user>').argument('<code>').description('Removes a limit: the default holds again.'))
   bind(unlimit, async ({ client, terminal }, user: string, code: string, options: Why) => {
     const { body } = await client.request('POST', accountPath(user, 'limits', code, 'remove'), { key: options.key, body: whyOf(options) })
     if (options.json === true) terminal.json(body)

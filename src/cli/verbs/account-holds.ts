@@ -1,4 +1,4 @@
-// `chancery accounts hold|holds|release`: legal holds, which keep a deleted record from being erased.
+// `chancery accounts hold|holds|lift-hold`: legal holds, which keep a deleted record from being erased.
 import type { Command } from 'commander'
 import { reasonFor } from '../ask.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Json } from '../verb.ts'
@@ -15,7 +15,7 @@ export const holdVerbs = (accounts: Command, bind: Bind): void => {
     .requiredOption('--matter <id>', 'names the matter; stays readable after the erasure, so nothing personal')
     .requiredOption('--reason-code <word>', 'kept in clear')
     .addOption(reasonOption())
-    .option('--until <time>', 'ends by itself then (ISO 8601 in UTC); default: when it is released')
+    .option('--until <time>', 'ends by itself then (ISO 8601 in UTC); default: when it is lifted')
     .addOption(ticketOption()).addOption(keyOption()).addOption(jsonOption())
   bind(hold, async ({ client, terminal, surroundings }, user: string, options: PlaceOptions) => {
     const { body } = await client.request<{ hold_id: string }>('POST', accountPath(user, 'legal-holds'), {
@@ -30,21 +30,21 @@ export const holdVerbs = (accounts: Command, bind: Bind): void => {
     return 'done'
   })
 
-  const holds = accounts.command('holds').argument('<user>').description('Lists the legal holds on an account, with those that were released.').addOption(jsonOption())
+  const holds = accounts.command('holds').argument('<user>').description('Lists the legal holds on an account, with those that were lifted.').addOption(jsonOption())
   bind(holds, async ({ client, terminal }, user: string, options: Json) => {
     const { body } = await client.request<{ items: Hold[] }>('GET', accountPath(user, 'legal-holds'))
     if (options.json === true) terminal.json(body)
     else {
-      terminal.table(['HOLD', 'MATTER', 'IN FORCE', 'PLACED', 'UNTIL', 'RELEASED'], body.items.map((item) =>
+      terminal.table(['HOLD', 'MATTER', 'IN FORCE', 'PLACED', 'UNTIL', 'LIFTED'], body.items.map((item) =>
         [item.hold_id, item.matter, item.in_force ? 'yes' : 'no', item.placed.at, item.until ?? '-', item.lifted?.at ?? '-']))
     }
     return 'done'
   })
 
-  const release = accounts.command('release').argument('<user>').argument('<hold>')
+  const lift = accounts.command('lift-hold').argument('<user>').argument('<hold>')
     .description('Lifts a legal hold.')
     .requiredOption('--reason-code <word>', 'kept in clear').addOption(reasonOption()).addOption(ticketOption()).addOption(keyOption()).addOption(jsonOption())
-  bind(release, async ({ client, terminal, surroundings }, user: string, holdId: string, options: LiftOptions) => {
+  bind(lift, async ({ client, terminal, surroundings }, user: string, holdId: string, options: LiftOptions) => {
     const { body } = await client.request('POST', accountPath(user, 'legal-holds', holdId, 'lift'), {
       key: options.key,
       body: {
@@ -53,7 +53,7 @@ export const holdVerbs = (accounts: Command, bind: Bind): void => {
       }
     })
     if (options.json === true) terminal.json(body)
-    else terminal.line(`released: hold ${holdId} on account ${user}`)
+    else terminal.line(`lifted: hold ${holdId} on account ${user}`)
     return 'done'
   })
 }

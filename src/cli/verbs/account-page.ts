@@ -47,7 +47,7 @@ export const printAccount = (terminal: Terminal, account: AccountPage): void => 
     ['as of', `position ${asOf.position}, ${asOf.at}`]
   ])
   terminal.section(['SANCTION', 'SCOPE', 'STATE', 'FROM', 'UNTIL', 'ID'], account.sanctions.map((sanction) =>
-    [sanction.code, sanction.scope, sanction.state, sanction.starts_at, sanction.expires_at ?? 'it is lifted', sanction.sanction_id]))
+    [sanction.code, sanction.scope, sanction.state, sanction.starts_at, sanction.expires_at ?? 'it is removed', sanction.sanction_id]))
   terminal.section(['MAY', 'ANSWER', 'BECAUSE OF'], Object.entries(eligibility).map(([marker, { allowed, because }]) =>
     [marker, allowed ? 'yes' : 'no', because !== undefined ? `${because.code} on ${because.scope}` : allowed ? '' : 'the deletion']))
   terminal.section(['LIMIT', 'VALUE', 'SET'], Object.entries(limits).map(([code, { value, set_at: at }]) => [code, String(value), at ?? 'default']))

@@ -1,4 +1,4 @@
-// `chancery accounts …`: find accounts, and read one with all that stands for or against it, now or as of a moment.
+// `chancery accounts …`: list accounts, and read one with all that stands for or against it, now or as of a moment.
 import { Option, type Command } from 'commander'
 import { reasonFor } from '../ask.ts'
 import type { Exit } from '../failures.ts'
@@ -10,7 +10,7 @@ import { changeVerbs } from './account-changes.ts'
 import { holdVerbs } from './account-holds.ts'
 
 interface Opening { includeDeleted?: boolean, reason?: string, ticket?: string }
-interface FindOptions extends Listing, Opening {
+interface ListOptions extends Listing, Opening {
   email?: string
   userName?: string
   tester?: string
@@ -22,9 +22,9 @@ interface AsOf extends Json, Opening { asOf?: string }
 interface Fact { occurred_at: string, type: string, actor: { type: string, id: string }, reason_code?: string, position: string }
 
 export const accountVerbs: Family = (program, bind) => {
-  const accounts = program.command('accounts').description('Accounts: find, look, sanction, limit, delete, hold.')
+  const accounts = program.command('accounts').description('Accounts: list, show, timeline, ensure, resolve, sanction, limit, tariff, hold, delete, deletion.')
   addressVerbs(accounts, bind)
-  findVerb(accounts, bind)
+  listVerb(accounts, bind)
   lookVerbs(accounts, bind)
   changeVerbs(accounts, bind)
   holdVerbs(accounts, bind)
@@ -68,8 +68,8 @@ const tellStanding = (terminal: Terminal, body: Stands, { json = false }: Json):
   return body.outcome === 'blocked' ? 'findings' : 'done'
 }
 
-const findVerb = (accounts: Command, bind: Bind): void => {
-  const find = accounts.command('find')
+const listVerb = (accounts: Command, bind: Bind): void => {
+  const list = accounts.command('list')
     .description('Lists accounts, the newest first.')
     .option('--email <address>', 'the exact address')
     .option('--user-name <name>', 'the exact user name')
@@ -78,7 +78,7 @@ const findVerb = (accounts: Command, bind: Bind): void => {
     .option('--limit <code[=value]>', 'with a limit of its own, or exactly this one')
     .option('--tariff <code>', 'on this tariff now')
     .addOption(deletedOption()).addOption(openingReason()).addOption(ticketOption()).addOption(minPositionOption()).addOption(jsonOption())
-  bind(find, async (tools, options: FindOptions) => {
+  bind(list, async (tools, options: ListOptions) => {
     const { client, terminal } = tools
     const [limitCode, limitValue] = options.limit?.split('=') ?? []
     const query = {
