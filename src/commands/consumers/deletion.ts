@@ -1,7 +1,7 @@
 // How far an account's end has come: its lifecycle entries, who has acted on each, who is waited for, what keeps the record.
 import type { LegalHold, Stage } from '../../domain/account/account.ts'
+import { isInForce, onRecord } from '../../domain/account/legal-hold.ts'
 import type { RecordedOf } from '../../domain/catalogue.ts'
-import { refuse } from '../../domain/codes.ts'
 import type { LifecycleEvent } from '../../domain/lifecycle/entry.ts'
 import { isLifecycleType } from '../../domain/lifecycle/fields.ts'
 import { userAggregate, type User } from '../../domain/user/user.ts'
@@ -40,12 +40,11 @@ export const deletionOf = async ({ events, consumers }: DeletionDeps, userId: st
     revision = event.revision
     if (isLifecycleType(event.type)) published.push(event as LifecycleEvent)
   }
-  if (user.status !== 'present') return refuse('subject_not_found', 'There is no such account.')
+  const { account: { life, holds } } = onRecord(user)
   const [registered, receipts] = published.length === 0 ? [[], []] : await Promise.all([consumers.registered(), consumers.receiptsOf(userId)])
-  const { life, holds } = user.account
   return {
     life,
-    holds: holds.filter(({ until }) => until === undefined || now.getTime() < Date.parse(until)),
+    holds: holds.filter((hold) => isInForce(hold, now)),
     entries: published.map((event) => ({ event, progress: progressOf(event, registered, receipts, now) })),
     position,
     revision

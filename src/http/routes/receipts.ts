@@ -22,7 +22,7 @@ export const receiptRoutes = (deps: ReceiptRouteDeps): FastifyPluginAsyncTypebox
 
   app.get('/api/v1/admin/users/:user_id/deletion', {
     config: { permission: 'accounts.read', waitsFor: ['consumers'] },
-    schema: { tags: ['accounts'], summary: 'Who has acted on the account\'s block or deletion, and who is overdue; also of a deleted one', params: schemas.DeletionParams, response: { 200: schemas.DeletionAnswer } }
+    schema: { tags: ['admin'], summary: 'Who has acted on the account\'s block or deletion, and who is overdue; also of a deleted one', params: schemas.DeletionParams, response: { 200: schemas.DeletionAnswer } }
   }, async (request, reply) => {
     const { user_id: userId } = request.params
     const found = await deletionOf(deps, userId, app.door.clock.now())
