@@ -61,6 +61,8 @@ export interface LifecycleStream {
   /** Consumer → position up to which it has acknowledged. */
   acknowledged (): Promise<ReadonlyMap<string, bigint>>
   trim (order: TrimOrder): Promise<TrimAnswer>
+  /** Takes away the groups and the acknowledged positions of consumers that are retired; what is not there is no matter. */
+  forget (gone: { groups: readonly string[], consumers: readonly string[] }): Promise<void>
   /** Puts the stream aside under another name and begins an empty one with its groups; false if another epoch than `after` was begun last. */
   beginAnew (order: EpochOrder): Promise<boolean>
   close (): void

@@ -358,6 +358,8 @@ export interface ConsumerQueries {
   page (filter: { after?: bigint }, limit: number): Promise<ConsumerRow[]>
   /** All that were not retired. */
   registered (): Promise<ConsumerRow[]>
+  /** All that were, and are not registered again. */
+  retired (): Promise<ConsumerRow[]>
   receiptsOf (userId: string): Promise<ReceiptRow[]>
   /**
    * Also needs the read model `lifecycle`.

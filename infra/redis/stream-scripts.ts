@@ -83,6 +83,13 @@ for i = 4 + groups, #ARGV do
 end
 return {'trimmed', redis.call('XTRIM', KEYS[1], 'MINID', '=', ARGV[2])}`
 
+/** KEYS stream, acknowledged; ARGV number of groups, groups, consumers */
+export const FORGET = `
+local groups = tonumber(ARGV[1])
+for i = 2, 1 + groups do redis.pcall('XGROUP', 'DESTROY', KEYS[1], ARGV[i]) end
+for i = 2 + groups, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
+return 1`
+
 /**
  * KEYS stream, its new name, epoch, read_to; ARGV epoch id, the epoch that has to be the last so far, then groups and the
  * ids they go on after

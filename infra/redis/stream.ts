@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { StreamUnavailable, type LifecycleStream, type StreamEntry, type TrimAnswer } from '../../src/lifecycle-stream.ts'
 import { openRedis } from './index.ts'
-import { APPEND, BEGIN_ANEW, NOTE_READ_TO, STATE, TRIM } from './stream-scripts.ts'
+import { APPEND, BEGIN_ANEW, FORGET, NOTE_READ_TO, STATE, TRIM } from './stream-scripts.ts'
 
 /** @param options.key the stream; the keys beside it begin with it and a colon */
 export const openLifecycleStream = ({ url, key }: { url: string, key: string }): LifecycleStream => {
@@ -61,6 +61,7 @@ export const openLifecycleStream = ({ url, key }: { url: string, key: string }):
         ['trimmed', number] | ['unknown_group' | 'held_back' | 'moved', string]
       return outcome === 'trimmed' ? { outcome, entries: what } : { outcome: 'refused', because: outcome, name: what }
     },
+    forget: async ({ groups, consumers }) => { await run(FORGET, [key, beside('acknowledged')], [String(groups.length), ...groups, ...consumers]) },
     beginAnew: async ({ epochId, renamedTo, groups, after }) => {
       const places = groups.flatMap(({ group, position }) => [group, `${position}-${position}`])
       return await run(BEGIN_ANEW, [key, renamedTo, beside('epoch'), beside('read_to')], [epochId, after ?? '', ...places]) === 1

@@ -21,6 +21,8 @@ export interface PublisherDeps {
   retentionMs: number
   /** Who follows the stream. While this rejects, nothing is trimmed. */
   consumers: () => Promise<readonly RegisteredConsumer[]>
+  /** Who followed it once: what they left in Redis is cleared away. */
+  retired?: () => Promise<readonly RegisteredConsumer[]>
   /** Appends that an epoch's new stream holds what it should; nothing if that was said. */
   completeEpoch: (epochId: string, entries: number) => Promise<void>
   log: PublisherLog

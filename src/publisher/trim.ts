@@ -1,4 +1,4 @@
-// Trims the stream: only what is past its time and acknowledged by every registered consumer, and never the last entry.
+// Clears away what retired consumers left, and trims the stream: only what is past its time and acknowledged by every registered consumer, and never the last entry.
 import { positionOf } from '../domain/lifecycle/entry.ts'
 import type { LifecycleAlarm, LifecycleStream, RegisteredConsumer } from '../lifecycle-stream.ts'
 import { least } from './least.ts'
@@ -7,11 +7,12 @@ import type { Tally } from './status.ts'
 
 const PAGE = 1_000
 
-type TrimDeps = Pick<PublisherDeps, 'clock' | 'retentionMs' | 'consumers'>
+type TrimDeps = Pick<PublisherDeps, 'clock' | 'retentionMs' | 'consumers' | 'retired'>
 
 /** Throws StreamUnavailable, or what the list of consumers throws: then nothing was trimmed. */
 export const trim = async (deps: TrimDeps, stream: LifecycleStream, tally: Pick<Tally, 'alarms' | 'trimmed'>): Promise<void> => {
   const consumers = await deps.consumers()
+  await forgetRetired(deps, stream, consumers)
   const strangers = (await stream.groups()).filter((group) => !consumers.some((consumer) => consumer.group === group))
   const alarms: LifecycleAlarm[] = strangers.map((group) => unknownGroup(group))
   const old = await pastItsTime(stream, deps.clock.now().getTime() - deps.retentionMs)
@@ -28,6 +29,18 @@ export const trim = async (deps: TrimDeps, stream: LifecycleStream, tally: Pick<
     }
   }
   tally.alarms('trim', alarms)
+}
+
+/** A group of a retired consumer would hold up the trimming for ever, and its old place would stand for it if it came back with nothing. */
+const forgetRetired = async ({ retired = async () => [] }: TrimDeps, stream: LifecycleStream, consumers: readonly RegisteredConsumer[]): Promise<void> => {
+  const gone = (await retired()).filter(({ name }) => !consumers.some((consumer) => consumer.name === name))
+  if (gone.length === 0) return
+  const [groups, acknowledged] = await Promise.all([stream.groups(), stream.acknowledged()])
+  const left = {
+    groups: gone.map(({ group }) => group).filter((group) => groups.includes(group) && !consumers.some((consumer) => consumer.group === group)),
+    consumers: gone.map(({ name }) => name).filter((name) => acknowledged.has(name))
+  }
+  if (left.groups.length + left.consumers.length > 0) await stream.forget(left)
 }
 
 /**

@@ -19,6 +19,7 @@ export interface PublisherParts {
   ids: Ids
   keys: Pick<Keys, 'lifecycleMac'>
   consumers: () => Promise<readonly RegisteredConsumer[]>
+  retired: () => Promise<readonly RegisteredConsumer[]>
   logger: Logger
   /** Absent where this process does not publish. */
   redis: RedisSource | undefined
@@ -33,7 +34,7 @@ export interface Lifecycle {
 
 /** Starts the publisher where there is a Redis source; elsewhere the stream is only asked, if the settings name a Redis. */
 export const openLifecycle = (parts: PublisherParts, releasers: Releasers): Lifecycle => {
-  const { config, aggregates, clock, events, ids, keys, consumers, logger, redis } = parts
+  const { config, aggregates, clock, events, ids, keys, consumers, retired, logger, redis } = parts
   const key = config.lifecycleStream
   const deps = { events, sign: keys.lifecycleMac, clock, retentionMs: config.lifecycleRetentionMs, consumers }
   let stream: LifecycleStream | undefined
@@ -47,6 +48,7 @@ export const openLifecycle = (parts: PublisherParts, releasers: Releasers): Life
     : startPublisher({
       ...deps,
       key,
+      retired,
       log: logger,
       stream: async (signal) => open(await redis.whenUrl(signal)),
       completeEpoch: (epochId, entries) => completeLifecycleEpoch({ aggregates, ids, clock }, epochId, entries),

@@ -124,7 +124,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   // Behind the start: a Redis may have to be fetched first, and no command needs it.
   const redis = roles.has('publisher') ? openRedisSource({ config, logger, tell }) : undefined
   if (redis !== undefined) releasers.add('Redis', () => redis.close())
-  const lifecycleStream = openLifecycle({ config, aggregates, clock, events, ids, keys, logger, redis, consumers: () => consumerQueries(postgres.database).registered() }, releasers)
+  const lifecycleStream = openLifecycle({ config, aggregates, clock, events, ids, keys, logger, redis, consumers: () => consumerQueries(postgres.database).registered(), retired: () => consumerQueries(postgres.database).retired() }, releasers)
   const { publisher } = lifecycleStream
   if (publisher !== undefined) registerPublisherMetrics(metrics.registry, () => publisher.status())
 

@@ -144,3 +144,18 @@ t.test('a commit of which nobody heard is found out, and not done again', async 
   t.strictSame((await effects()).sort((a, b) => a < b ? -1 : 1), writer.written.map(({ position }) => position))
   t.strictSame(outcomes, Array.from({ length: 10 }, () => 'repeated'))
 })
+
+t.test('a database that knows less than Redis: what it has acknowledged goes back, so that nothing is trimmed that it needs', async (t) => {
+  const { name, stream, writer, member, settled, acknowledged } = await world(t)
+  await writer.write(client, users(3))
+  const { consumer } = member()
+  await settled(consumer)
+  const last = String(writer.written.at(-1)?.position)
+  await until(async () => await acknowledged() === last)
+  await consumer.stop()
+  await client.hset(`${stream}:acknowledged`, name, '9'.repeat(18))
+  const again = member()
+  await settled(again.consumer)
+  await until(async () => await acknowledged() === last)
+  t.strictSame(again.alarms, [])
+})

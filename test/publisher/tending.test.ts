@@ -82,11 +82,12 @@ t.test('trimming: what is past its time and acknowledged by all, never the last,
 
   const place = fc.integer({ min: -1, max: entries.length - 1 })
   const consumer = fc.record({ at: fc.option(place), hasGroup: fc.boolean() })
-  const cases = fc.record({ retentionDays: fc.integer({ min: 15, max: 45 }), consumers: fc.array(consumer, { maxLength: 3 }), stranger: fc.boolean(), twice: fc.boolean() })
-  const property = fc.asyncProperty(cases, async ({ retentionDays, consumers, stranger, twice }) => {
+  const cases = fc.record({ retentionDays: fc.integer({ min: 15, max: 45 }), consumers: fc.array(consumer, { maxLength: 3 }), stranger: fc.boolean(), retired: fc.boolean(), twice: fc.boolean() })
+  const property = fc.asyncProperty(cases, async ({ retentionDays, consumers, stranger, retired, twice }) => {
     const all = redis.multi().del(STREAM, `${STREAM}:acknowledged`)
     for (const [id, texts] of entries) all.xadd(STREAM, id, ...texts)
     if (stranger) all.xgroup('CREATE', STREAM, 'stranger', '0')
+    if (retired) all.xgroup('CREATE', STREAM, 'gone', '0').hset(`${STREAM}:acknowledged`, 'gone', '1')
     for (const [i, { at, hasGroup }] of consumers.entries()) {
       if (hasGroup) all.xgroup('CREATE', STREAM, `group-${i}`, '0')
       if (at !== null && at >= 0) all.hset(`${STREAM}:acknowledged`, `consumer-${i}`, String(positions[at]))
@@ -97,10 +98,17 @@ t.test('trimming: what is past its time and acknowledged by all, never the last,
     const tally = { alarms: (_: string, now: readonly LifecycleAlarm[]) => { alarms = now }, trimmed: (count: number) => { trimmed += count } }
     const deps = {
       clock: { now: () => new Date() }, retentionMs: retentionDays * DAY,
-      consumers: async () => consumers.map((_, i) => ({ name: `consumer-${i}`, group: `group-${i}` }))
+      consumers: async () => consumers.map((_, i) => ({ name: `consumer-${i}`, group: `group-${i}` })),
+      // One of them has left its group to a consumer that is registered, if there is one.
+      retired: async () => [{ name: 'gone', group: 'gone' }, { name: 'moved', group: 'group-0' }]
     }
     await trim(deps, stream, tally)
     if (twice) await trim(deps, stream, tally)
+
+    const groups = (await redis.xinfo('GROUPS', STREAM) as unknown[][]).map(([, name]) => String(name)).sort()
+    const stay = [...stranger ? ['stranger'] : [], ...consumers.flatMap(({ hasGroup }, i) => hasGroup ? [`group-${i}`] : [])].sort()
+    if (JSON.stringify(groups) !== JSON.stringify(stay)) throw new Error(`groups ${groups.join()}, expected ${stay.join()}`)
+    if (await redis.hexists(`${STREAM}:acknowledged`, 'gone') === 1) throw new Error('what a retired consumer acknowledged is still there')
 
     const old = entries.filter((_, i) => 40 - i - 0.5 > retentionDays).length
     const acknowledged = Math.min(entries.length, ...consumers.map(({ at }) => (at ?? -1) + 1))

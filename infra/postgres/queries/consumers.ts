@@ -26,6 +26,8 @@ export const consumerQueries = (sql: Sql): ConsumerQueries => ({
     `select ${COLUMNS} from consumers where first_position > $1 order by first_position limit $2`, [after ?? -1n, limit], 'consumers-page')).rows,
   registered: async () => (await sql.query<ConsumerRow>(
     `select ${COLUMNS} from consumers where retired_at is null order by first_position`, [], 'consumers-registered')).rows,
+  retired: async () => (await sql.query<ConsumerRow>(
+    `select ${COLUMNS} from consumers where retired_at is not null order by first_position`, [], 'consumers-retired')).rows,
   receiptsOf: async (userId) => (await sql.query<ReceiptRow>(`
     select consumer, event_position as "eventPosition", outcome, items, digest, acknowledged_at as "acknowledgedAt", position
       from receipts where user_id = $1 order by event_position, consumer limit 10000`, [userId], 'consumers-receipts-of')).rows,

@@ -107,8 +107,8 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
       await mark()
     }
   }
-  const mark = async (): Promise<void> => {
-    await stream.bookmark(saved).catch((error: unknown) => { if (!signal.aborted) tell('trouble', error) })
+  const mark = async (back = false): Promise<void> => {
+    await stream.bookmark(saved, back).catch((error: unknown) => { if (!signal.aborted) tell('trouble', error) })
   }
 
   /** Parked entries that somebody wants tried again, a user's in their order, in the user's lane. */
@@ -173,7 +173,8 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
       beyond = new Set(standing.beyond)
       parkedUsers = new Set(standing.parkedUsers)
       prefix = createPrefix()
-      await mark()
+      // Whoever holds the lease knows what the database has: less than Redis believes, if it was restored.
+      await mark(true)
     },
     position: (): bigint => place.position,
     /** Up to here what was settled is what the log says. */
@@ -193,7 +194,7 @@ export const createHands = <Tx>({ settings, lease, stream, tell, signal, onLost 
       await saving
       await save()
     },
-    mark,
+    mark: () => mark(),
     /** What is due from time to time. */
     tend: async (): Promise<void> => {
       if (place.position > saved) void save()

@@ -17,8 +17,11 @@ export type RawEntry = [id: string, fields: string[]]
 export interface LifecycleStream {
   /** Entries after this position, at most `count`; waits up to `waitMs` for the first. */
   read: (after: bigint, count: number, waitMs: number) => Promise<RawEntry[]>
-  /** Says how far the consumer is: `<key>:acknowledged` never goes back, and the group is made again if Redis has lost it. */
-  bookmark: (position: bigint) => Promise<void>
+  /**
+   * Says how far the consumer is, and makes the group again if Redis has lost it. `<key>:acknowledged` goes back only if
+   * `back` says so: an answer that was late must not undo a newer one, but a database that was restored knows less than Redis.
+   */
+  bookmark: (position: bigint, back?: boolean) => Promise<void>
   /** Ends a read that waits; there is no other after it. */
   endReading: () => void
   close: () => void
@@ -32,9 +35,9 @@ const SILENCE_MS = 5_000
  * A group can only be made on a stream that is there: without one there is nothing to mark.
  */
 const BOOKMARK = `
-local name, position, group, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local name, position, group, id, back = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 local before = redis.call('HGET', KEYS[2], name)
-if not before or #before < #position or (#before == #position and before < position) then
+if back or not before or #before < #position or (#before == #position and before < position) then
   redis.call('HSET', KEYS[2], name, position)
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -69,9 +72,9 @@ export const openStream = ({ redis, key, name, group, onError }: StreamOptions):
       const answer = await reader.xread('COUNT', count, 'BLOCK', waitMs, 'STREAMS', key, entryIdOf(after))
       return answer?.[0]?.[1] ?? []
     },
-    bookmark: async (position) => {
+    bookmark: async (position, back = false) => {
       if (group === undefined) return
-      await writer.eval(BOOKMARK, 2, key, `${key}:acknowledged`, name, String(position), group, entryIdOf(position))
+      await writer.eval(BOOKMARK, 2, key, `${key}:acknowledged`, name, String(position), group, entryIdOf(position), back ? '1' : '0')
     },
     endReading: () => { reader.disconnect() },
     close: () => {

@@ -54,8 +54,7 @@ const openLobby = async (stage: AccountsStage, stack: LocalStack, { run, chancer
   ends.push(database.drop)
   const settings = { postgresUrl: database.url, redisUrl: stack.redisUrl, chanceryUrl, token: principal.token, consumer, stream }
   let lobby = await startLobby(settings)
-  // Its group goes with it: one that belongs to nobody would keep the stream from being trimmed.
-  ends.push(() => withRedis(stack, (redis) => redis.xgroup('DESTROY', stream, consumer)), () => stage.retire(consumer), () => lobby.stop())
+  ends.push(() => stage.retire(consumer), () => lobby.stop())
   tell.fact('a process of its own', String(lobby.pid))
   tell.fact('its consumer', consumer)
   tell.fact('the stream', stream)

@@ -46,7 +46,7 @@ export const consumerVerbs: Family = (program, bind) => {
     if (options.json === true) terminal.json(body)
     else {
       terminal.line(`retired: consumer ${name}`)
-      terminal.note(`Its group in Redis belongs to nobody now, and nothing is trimmed while it is there: XGROUP DESTROY <stream> ${body.group}`)
+      terminal.note(`The publisher takes its group ${body.group} out of Redis within a minute. Stop its members: they would make it again.`)
     }
     return 'done'
   })
