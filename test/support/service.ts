@@ -77,14 +77,18 @@ const requester = (url: string, { token }: Surroundings): TestService['request']
   notePersons(body)
   if (all.get('authorization') === '') all.delete('authorization')
   if (body !== undefined && !all.has('content-type')) all.set('content-type', 'application/json')
-  const response = await fetch(url + path, {
+  const send = () => fetch(url + path, {
     method, headers: all, redirect: 'manual', ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) })
   })
+  // A connection that was idle may be closed by the service just as it is used again; that request was not read.
+  const response = await send().catch((error: unknown) => isReset(error) ? send() : Promise.reject(error as Error))
   const text = await response.text()
   noteTokens(text)
   const json = /json/.test(response.headers.get('content-type') ?? '') && !/ndjson/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) as Record<string, unknown> : {} }
 }
+
+const isReset = (error: unknown): boolean => (error as { cause?: { code?: string } }).cause?.code === 'ECONNRESET'
 
 /** What is to be searched afterwards is logged, to a file; the screen stays as the settings say. */
 const loggerFor = (config: Config) => isSearched() && config.logLevel === 'silent'
