@@ -10,6 +10,7 @@ import { envExample } from './generate-docs/env-example.ts'
 import { eventsPage } from './generate-docs/events.ts'
 import { asyncApiDocument, replayFixture, sampleFixture } from './generate-docs/lifecycle.ts'
 import { deadEnds, unknownDecisions } from './generate-docs/links.ts'
+import { metricsPage } from './generate-docs/metrics.ts'
 import { rolesPage } from './generate-docs/roles.ts'
 import { routesPage } from './generate-docs/routes.ts'
 
@@ -23,6 +24,7 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/events.md': eventsPage,
   'docs/reference/lifecycle.asyncapi.json': asyncApiDocument,
+  'docs/reference/metrics.md': metricsPage,
   'docs/reference/roles.md': rolesPage,
   'docs/reference/routes.md': routesPage,
   'kits/lobby/fixtures/replay.json': replayFixture,

@@ -10,7 +10,7 @@ const counters: ReadonlyArray<readonly [name: string, help: string, of: (status:
   ['user_event_publication_failures_total', 'Attempts to publish lifecycle entries that Redis did not take.', ({ failures }) => failures],
   ['chancery_publisher_published_total', 'Lifecycle entries written by this process.', ({ published }) => published],
   ['chancery_publisher_overtaken_total', 'Lifecycle entries that another publisher had written when this process was about to: usual where several publish.', ({ overtaken }) => overtaken],
-  ['chancery_publisher_fenced_total', 'The same, after this process had been held up: it woke into a stream that had gone on.', ({ fenced }) => fenced],
+  ['chancery_publisher_fenced_total', 'Lifecycle entries that another publisher had written while this process was held up: it woke into a stream that had gone on.', ({ fenced }) => fenced],
   ['chancery_publisher_trimmed_total', 'Lifecycle entries trimmed by this process.', ({ trimmed }) => trimmed]
 ]
 

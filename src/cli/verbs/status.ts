@@ -11,7 +11,7 @@ interface Ready {
 
 export const statusVerb: Family = (program, bind) => {
   const status = program.command('status')
-    .description('Says whether each store answers and how far each projection is behind the log. Exit code 5 if something is not ready.')
+    .description('Says whether each store answers, and how far each projection and the publisher are behind the log. Exit code 5 if something is not ready, or the publisher has stopped; one that only waits for Redis makes nobody else wait (chancery lifecycle status tells of it).')
     .addOption(jsonOption())
   bind(status, async ({ client, terminal }, options: Json) => {
     const { body } = await client.request<Ready>('GET', '/health/ready', { accept: [503], token: 'if_any' })
