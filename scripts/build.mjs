@@ -1,4 +1,4 @@
-// Compiles src/ and infra/ into dist/ and takes along what is not TypeScript (SQL, pages); `npm ci` runs it.
+// Compiles src/, infra/, kits/ and examples/ into dist/, makes the kit a package, and takes along what is not TypeScript (SQL, pages); `npm ci` runs it.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,4 +20,5 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'
 for (const folder of ['src', 'infra']) {
   cpSync(join(root, folder), join(root, 'dist', folder), { recursive: true, filter: (path) => !compiled.has(extname(path)) })
 }
-process.exit(status ?? 1)
+if (status !== 0) process.exit(status ?? 1)
+process.exit(spawnSync(process.execPath, [join(import.meta.dirname, 'build-kits.mjs')], { stdio: 'inherit' }).status ?? 1)

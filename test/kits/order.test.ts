@@ -1,5 +1,9 @@
 // What the lobby kit decides without anybody else: order, the gapless prefix, which entries it believes; and its fixtures.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
@@ -122,4 +126,24 @@ t.test('the AsyncAPI document describes the fixtures', async (t) => {
     t.strictSame(Object.keys(payload.properties), Object.keys(EntryFields.properties))
     t.ok(Value.Check(EntryFields, examples[0]?.payload))
   }
+})
+
+t.test('it can be installed: packed, unpacked elsewhere, imported by its name, with its types', async (t) => {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const place = t.testdir({ node_modules: {}, built: {} })
+  const built = join(place, 'built')
+  execFileSync(process.execPath, [join(root, 'scripts/build-kits.mjs'), built])
+  const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', place], { cwd: built, encoding: 'utf8' })) as Array<{ filename: string, files: Array<{ path: string }> }>
+  const installed = join(place, 'node_modules', 'chancery-lobby-kit')
+  mkdirSync(installed)
+  execFileSync('tar', ['xzf', join(place, packed?.filename ?? ''), '-C', installed, '--strip-components=1'])
+  symlinkSync(join(root, 'node_modules', 'ioredis'), join(place, 'node_modules', 'ioredis'))
+  writeFileSync(join(place, 'app.mjs'), "import * as kit from 'chancery-lobby-kit'\nprocess.stdout.write(Object.keys(kit).join())")
+  const names = execFileSync(process.execPath, [join(place, 'app.mjs')], { cwd: place, encoding: 'utf8' }).split(',')
+  t.ok(['createLifecycleConsumer', 'createLifecycleService', 'postgresStore', 'readEntry'].every((name) => names.includes(name)), names.join())
+  const types = readFileSync(join(installed, 'src/index.d.ts'), 'utf8')
+  t.match(types, /createLifecycleConsumer/)
+  t.notMatch(types, /\.ts'/, 'which name no sources')
+  t.ok(packed?.files.some(({ path }) => path === 'fixtures/replay.json'))
+  t.notOk(packed?.files.some(({ path }) => /(?<!\.d)\.ts$/.test(path)), 'and no sources are in it')
 })
