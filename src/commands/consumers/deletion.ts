@@ -1,12 +1,12 @@
 // How far an account's end has come: its lifecycle entries, who has acted on each, who is waited for, what keeps the record.
 import type { LegalHold, Stage } from '../../domain/account/account.ts'
-import { isInForce, onRecord } from '../../domain/account/legal-hold.ts'
-import type { RecordedOf } from '../../domain/catalogue.ts'
+import { isInForce } from '../../domain/account/legal-hold.ts'
+import { onRecord } from '../../domain/account/live.ts'
 import type { LifecycleEvent } from '../../domain/lifecycle/entry.ts'
 import { isLifecycleType } from '../../domain/lifecycle/fields.ts'
-import { userAggregate, type User } from '../../domain/user/user.ts'
 import type { EventStore, ExpectedRevision } from '../../ports.ts'
 import type { ConsumerQueries, ConsumerRow, ReceiptRow } from '../../queries.ts'
+import { readAccount } from '../users/read.ts'
 
 export interface DeletionDeps { events: Pick<EventStore, 'readStream'>, consumers: Pick<ConsumerQueries, 'registered' | 'receiptsOf'> }
 
@@ -30,16 +30,8 @@ export interface Deletion {
  * waited for. Refuses with `subject_not_found` where there is no account.
  */
 export const deletionOf = async ({ events, consumers }: DeletionDeps, userId: string, now: Date): Promise<Deletion> => {
-  let user: User = userAggregate.initial
-  let position = 0n
-  let revision: ExpectedRevision = 'no_stream'
-  const published: LifecycleEvent[] = []
-  for await (const event of events.readStream(`user-${userId}`)) {
-    user = userAggregate.evolve(user, event as RecordedOf<'user'>)
-    position = event.position
-    revision = event.revision
-    if (isLifecycleType(event.type)) published.push(event as LifecycleEvent)
-  }
+  const { user, events: facts, position, revision } = await readAccount(events, userId)
+  const published = facts.filter((event): event is LifecycleEvent & typeof event => isLifecycleType(event.type))
   const { account: { life, holds } } = onRecord(user)
   const [registered, receipts] = published.length === 0 ? [[], []] : await Promise.all([consumers.registered(), consumers.receiptsOf(userId)])
   return {

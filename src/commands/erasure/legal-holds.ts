@@ -1,6 +1,7 @@
 // Legal holds on accounts and testers: placing, lifting, and their history from the stream.
 import { actOf, type Act } from '../../domain/account/history.ts'
-import { isInForce, liftHold, onRecord, placeHold, type HoldPlacing, type Kept } from '../../domain/account/legal-hold.ts'
+import { isInForce, liftHold, placeHold, type HoldPlacing, type Kept } from '../../domain/account/legal-hold.ts'
+import { onRecord } from '../../domain/account/live.ts'
 import { liftTesterHold, placeTesterHold, testerOnRecord } from '../../domain/tester/legal-hold.ts'
 import { testerAggregate } from '../../domain/tester/tester.ts'
 import { userAggregate } from '../../domain/user/user.ts'

@@ -32,7 +32,7 @@ const chain = (hash: Buffer, entry: string): Buffer => createHash('sha256').upda
  * log has not come to `to` here, `invalid_request` for a range that is no range or holds too many entries.
  */
 export const digestOf = async (deps: LifecycleReadDeps, { from, to }: { from: bigint, to: bigint }): Promise<{ count: number, hash: string }> => {
-  if (from > to) refuse('invalid_request', 'from lies after to.')
+  if (from > to) refuse('invalid_request', 'from lies after to. Swap them.')
   await reach(deps, to)
   const trimmed = await deps.lifecycle.lastBefore(new Date(deps.clock.now().getTime() - deps.retentionMs))
   if (from < trimmed) {

@@ -1,8 +1,8 @@
 // What was known when: an account folded from its stream up to a time of append or a position (decision 10).
-import type { RecordedOf } from '../../domain/catalogue.ts'
 import { refuse } from '../../domain/codes.ts'
 import { userAggregate, type User } from '../../domain/user/user.ts'
 import type { EventStore, ExpectedRevision } from '../../ports.ts'
+import { readAccount } from './read.ts'
 
 /** A moment by the store's clock (what was appended up to and with it counts), or a position (up to and with it). */
 export type AsOf = { time: Date } | { position: bigint }
@@ -28,21 +28,12 @@ type Log = Pick<EventStore, 'readStream' | 'at'>
  */
 export const accountAsOf = async (log: Log, userId: string, asOf: AsOf, now: Date): Promise<AccountAsOf> => {
   const at = await momentOf(log, asOf, now)
-  let then: User = userAggregate.initial
-  let present: User = userAggregate.initial
-  let position = 0n
-  let revision: ExpectedRevision = 'no_stream'
-  let passed = false
-  for await (const event of log.readStream(`${userAggregate.category}-${userId}`)) {
-    // A prefix, even if the store's clock went back: a fact never counts without those before it.
-    passed ||= 'position' in asOf ? event.position > asOf.position : event.created > asOf.time
-    present = userAggregate.evolve(present, event as RecordedOf<'user'>)
-    if (passed) continue
-    then = present
-    position = event.position
-    revision = event.revision
-  }
-  return { then, now: present, position, revision, at }
+  const { user, events } = await readAccount(log, userId)
+  // A prefix, even if the store's clock went back: a fact never counts without those before it.
+  const passed = events.findIndex((event) => 'position' in asOf ? event.position > asOf.position : event.created > asOf.time)
+  const known = passed === -1 ? events : events.slice(0, passed)
+  const { position = 0n, revision = 'no_stream' as const } = known.at(-1) ?? {}
+  return { then: known.reduce<User>(userAggregate.evolve, userAggregate.initial), now: user, position, revision, at }
 }
 
 /** The moment itself, or when the event at the position was appended. */

@@ -2,12 +2,13 @@
 import { eligibilityOf, type Eligibility } from '../../domain/account/eligibility.ts'
 import { limitHistory, sanctionHistory, type LimitRecord, type SanctionRecord } from '../../domain/account/history.ts'
 import { live, refusePermanentlyBlocked, type PresentUser } from '../../domain/account/live.ts'
-import { streamName, type LogEvent, type RecordedOf } from '../../domain/catalogue.ts'
-import { userAggregate, type User } from '../../domain/user/user.ts'
+import { streamName, type LogEvent } from '../../domain/catalogue.ts'
+import { userAggregate } from '../../domain/user/user.ts'
 import type { EventStore, ExpectedRevision } from '../../ports.ts'
 import { accountAsOf, type AsOf } from './as-of.ts'
 import type { UserDeps } from './deps.ts'
 import { withPublicNote } from './notes.ts'
+import { readAccount } from './read.ts'
 
 interface Place { revision: ExpectedRevision, position: bigint }
 
@@ -95,13 +96,6 @@ export const limitsOf = async (
 }
 
 const readLive = async ({ events: log }: Pick<UserDeps, 'events'>, userId: string) => {
-  const events: Array<RecordedOf<'user'>> = []
-  let user: User = userAggregate.initial
-  let position = 0n
-  for await (const event of log.readStream(streamName('user', userId))) {
-    events.push(event as unknown as RecordedOf<'user'>)
-    user = userAggregate.evolve(user, event as unknown as RecordedOf<'user'>)
-    position = event.position
-  }
-  return { events, user: live(user), revision: BigInt(events.length - 1), position }
+  const { user, ...read } = await readAccount(log, userId)
+  return { ...read, user: live(user) }
 }

@@ -1,9 +1,9 @@
 // Looks up the account that an admin asks about: now or as of then, deleted only with a reason, which is recorded first.
 import { openRecord } from '../../domain/account/open-record.ts'
 import { isErased, type Stage } from '../../domain/account/account.ts'
-import { refuse } from '../../domain/codes.ts'
+import { noSuchAccount, onRecord, type PresentUser } from '../../domain/account/live.ts'
 import type { Personal } from '../../domain/personal.ts'
-import { userAggregate, type User } from '../../domain/user/user.ts'
+import { userAggregate } from '../../domain/user/user.ts'
 import type { Clock, EventStore, ExpectedRevision, Vault } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
 import type { Aggregates } from '../execute.ts'
@@ -26,11 +26,9 @@ export interface RecordRequest {
   opening?: Opening
 }
 
-export type Present = Extract<User, { status: 'present' }>
-
 export interface Found {
   /** The account at the moment asked about. */
-  user: Present
+  user: PresentUser
   /** Where its life stands now. */
   stage: Stage['stage']
   /** Place of the last fact that counted, and the moment at which the clock is judged. */
@@ -47,14 +45,14 @@ export interface Found {
 export const findRecord = async (deps: RecordDeps, userId: string, { asOf, opening }: RecordRequest): Promise<Found> => {
   if (asOf !== undefined) {
     const { then, now, position, revision, at } = await accountAsOf(deps.events, userId, asOf, deps.clock.now())
-    const { life } = present(now).account
-    if (life.stage === 'live') return { user: present(then), stage: life.stage, position, revision, at }
-    const user = present(then)
+    const { life } = onRecord(now).account
+    if (life.stage === 'live') return { user: onRecord(then), stage: life.stage, position, revision, at }
+    const user = onRecord(then)
     return { user, stage: (await opened(deps, userId, opening)).user.account.life.stage, position, revision, at }
   }
   const { state, position, revision } = await deps.aggregates.current(userAggregate, userId)
-  const { life } = present(state).account
-  if (life.stage === 'live') return { user: present(state), stage: life.stage, position, revision, at: deps.clock.now() }
+  const { life } = onRecord(state).account
+  if (life.stage === 'live') return { user: onRecord(state), stage: life.stage, position, revision, at: deps.clock.now() }
   const receipt = await opened(deps, userId, opening)
   return { ...receipt, stage: receipt.user.account.life.stage, at: deps.clock.now() }
 }
@@ -62,19 +60,14 @@ export const findRecord = async (deps: RecordDeps, userId: string, { asOf, openi
 /** Enters that a deleted account's record is about to be shown, unless its erasure began. Without `opening`: `subject_not_found`. */
 export const opened = async (
   { aggregates }: Pick<RecordDeps, 'aggregates'>, userId: string, opening: Opening | undefined
-): Promise<{ user: Present, position: bigint, revision: ExpectedRevision }> => {
-  if (opening === undefined) return notFound()
+): Promise<{ user: PresentUser, position: bigint, revision: ExpectedRevision }> => {
+  if (opening === undefined) return noSuchAccount()
   const context = opening(userId)
   const { state, position, revision } = await aggregates.execute({
     aggregate: userAggregate, id: userId, context, decide: (user) => openRecord(user, { userId, at: context.at })
   })
-  return { user: present(state), position, revision }
+  return { user: onRecord(state), position, revision }
 }
-
-const present = (user: User): Present => user.status === 'present' ? user : notFound()
-
-/** Absent, reset, deleted: from outside they look alike (seed 003). */
-const notFound = (): never => refuse('subject_not_found', 'There is no such account.')
 
 /** The person's words; null where there are none, nobody may see them, or they are erased. */
 export interface Persona { email: string | null, userName: string | null, displayName: string | null }

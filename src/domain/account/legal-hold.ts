@@ -3,6 +3,7 @@ import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import type { Instant } from '../event.ts'
 import type { User } from '../user/user.ts'
+import { onRecord } from './live.ts'
 import { isErased, type LegalHold, type Stage } from './account.ts'
 
 /** What erasure looks at, of an account and of a tester alike. */
@@ -49,7 +50,3 @@ export const liftHold = (user: User, holdId: string, at: Date): Array<EventOf<'u
   checkLifting(account, holdId)
   return [{ type: 'user.legal_hold_lifted', data: { userId, holdId, liftedAt: at.toISOString() } }]
 }
-
-/** The account, deleted or not. Refuses with `subject_not_found` one that never was, or that a reset ended. */
-export const onRecord = (user: User): Extract<User, { status: 'present' }> =>
-  user.status === 'present' ? user : refuse('subject_not_found', 'There is no such account.')
