@@ -95,8 +95,24 @@ t.test('users, tokens and lifecycle dropped and rebuilt while serving', async (t
   await Promise.all([writer, reader])
   t.ok(seen.reads > 3, `${seen.reads} reads, ${made} lives`)
 
+  const drop = async (): Promise<void> => {
+    const { rows } = await client.query<{ table: string }>("select unnest(tables) as table from chancery.projection_generation where name = any($1) and tables <> '{}'", [readModels.map(({ name }) => name)])
+    for (const { table } of rows) await client.query(`drop table if exists chancery.${table} cascade`)
+  }
+
+  // Gone under the service: what decides from the log goes on, and a rebuild brings the rest back.
   await caughtUp(service)
+  await drop()
+  const { user_id: lost } = await must(service, 'POST', '/api/v1/auth/ensure-by-email', { email: 'served@example.org' })
+  t.match(await service.request('GET', `/api/v1/self/${String(lost)}`), { status: 200 }, 'a person is served while the tables are gone')
+  t.match(await service.request('POST', `/api/v1/internal/users/${String(lost)}/delete`, { reason_code: 'user_request' }), { status: 200 }, 'and deleted')
+  published++
   await until(async () => Number((await shape())['added']) >= published)
+  for (const { name } of readModels) t.match(await operate(service, name, 'rebuild'), { status: 'done' }, `${name} rebuilt from nothing, while serving`)
+  await caughtUp(service)
+  for (const { name } of readModels) t.match(await operate(service, name, 'verify'), { status: 'done', differences: 0 })
+  t.match(await shape(), { length: published, added: published }, 'and no entry for it')
+
   const before = { rows: await dump(client), stream: await shape() }
   t.match(before.stream, { length: published, added: published }, 'each entry once')
   for (const [table, rows] of Object.entries(before.rows)) if (table !== 'ceremonies') t.ok(rows.length > 0, `${table}: ${rows.length} rows`)
@@ -106,8 +122,7 @@ t.test('users, tokens and lifecycle dropped and rebuilt while serving', async (t
   t.strictSame(await shape(), before.stream, 'no new entry')
 
   await service.stop()
-  const { rows: made2 } = await client.query<{ table: string }>("select unnest(tables) as table from chancery.projection_generation where name = any($1) and tables <> '{}'", [readModels.map(({ name }) => name)])
-  for (const { table } of made2) await client.query(`drop table chancery.${table} cascade`)
+  await drop()
   await client.query('delete from chancery.projection_generation where name = any($1)', [readModels.map(({ name }) => name)])
   const again = await testService(t, { beside: service })
   await caughtUp(again)
