@@ -8,6 +8,7 @@ import { createLifecycleService, ServiceRefusal } from '../../kits/lobby/src/ind
 import { directoryProcesses, type DirectoryProcess } from '../support/directory.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { testRedis } from '../support/redis.ts'
+import { seeded } from '../support/seeded.ts'
 import { testService } from '../support/service.ts'
 import { tcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
@@ -16,14 +17,8 @@ const KILLS = 50
 const PER_KILL = 4
 const seed = Number(process.env['FC_SEED'] ?? randomInt(2 ** 31))
 t.comment(`FC_SEED=${seed}`)
-/** The same moments for the same seed (mulberry32). */
-let drawn = seed
-const random = (below: number): number => {
-  drawn = (drawn + 0x6d2b79f5) | 0
-  let mixed = Math.imul(drawn ^ (drawn >>> 15), 1 | drawn)
-  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-}
+/** The same moments for the same seed. */
+const random = seeded(seed)
 /** Each way between lobby and database: a transaction then takes so long that most kills fall into the middle of one. */
 const DELAY_MS = 3
 
@@ -151,7 +146,7 @@ t.test(`killed ${KILLS} times under load, every name is released once, and every
     unfit.push(...victim.lines.filter((line) => /ALARM|parked|stderr/.test(line)))
     await Promise.all(commands)
   }
-  await until(() => settled(entries), 30_000)
+  await until(() => settled(entries), 120_000)
   for (const member of members) unfit.push(...member.lines.filter((line) => /ALARM|parked|stderr/.test(line)))
   t.strictSame(unfit, [], 'nobody saw anything but entries')
 
@@ -190,7 +185,7 @@ t.test('stopped while a second takes over, then continued: it finds itself fence
   first.kill('SIGSTOP')
   await deletions
   await second.said(/^active/)
-  await until(async () => (await releases()).length === before + 12)
+  await until(async () => (await releases()).length === before + 12, 60_000)
   const seen = first.lines.length
   first.kill('SIGCONT')
   await first.said(/^standing by/, seen)

@@ -4,7 +4,7 @@ import t from 'tap'
 import type pg from 'pg'
 import type { Alarm, LifecycleConsumerOptions, LifecycleEntry, Snapshot } from '../../kits/lobby/src/index.ts'
 import { entryWriter } from '../support/lifecycle-entries.ts'
-import { client, pool, some, users, world } from '../support/lobby-world.ts'
+import { client, LEASE_MS, pool, random, some, users, world } from '../support/lobby-world.ts'
 import { until } from '../support/until.ts'
 
 type Options = LifecycleConsumerOptions<pg.PoolClient>
@@ -22,7 +22,7 @@ t.test('every entry once, a user\'s in order, side by side; position, group and 
     service: { digest: writer.digest, snapshot: () => Promise.reject(new Error('not needed')) },
     handle: async (entry, tx) => {
       most = Math.max(most, ++running)
-      await delay(Math.random() * 4)
+      await delay(random(4))
       order.set(entry.userId, [...order.get(entry.userId) ?? [], entry.position])
       await tx.query('insert into effects (name, position, user_id) values ($1, $2, $3)', [name, String(entry.position), entry.userId])
       running--
@@ -50,10 +50,13 @@ t.test('two members: one works, a slow handler keeps the name, and who lost it c
   const { name, writer, member, settled, effects, effect } = await world(t)
   const [user = ''] = users(1)
   let slow = 0
+  const expires = async (): Promise<number> =>
+    (await pool.query<{ at: Date }>('select expires_at as at from lifecycle_consumers where name = $1', [name])).rows[0]?.at.getTime() ?? 0
   const handle: Options['handle'] = async (entry, tx) => {
     slow++
-    // Much longer than the lease.
-    await delay(1_500)
+    // Longer than the lease it began with, and the one after it.
+    const ends = await expires()
+    await until(async () => await expires() - ends > 2 * LEASE_MS)
     await effect(entry, tx)
   }
   const first = member({ handle })

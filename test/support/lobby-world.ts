@@ -1,11 +1,12 @@
 // A lobby's consumer for tests: streams and names of their own on one Redis and one Postgres, and what its handlers did.
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createLifecycleConsumer, postgresStore, type Alarm, type LifecycleConsumerOptions, type LifecycleEntry } from '../../kits/lobby/src/index.ts'
 import { entryWriter, STREAM, type WrittenEntry } from './lifecycle-entries.ts'
 import { testDatabase } from './postgres.ts'
 import { testRedis } from './redis.ts'
+import { seeded } from './seeded.ts'
 import { until } from './until.ts'
 
 type Options = LifecycleConsumerOptions<pg.PoolClient>
@@ -20,6 +21,12 @@ export const redis = await testRedis(t)
 export const client = redis.client()
 let worlds = 0
 
+export const LEASE_MS = 600
+const seed = Number(process.env['FC_SEED'] ?? randomInt(2 ** 31))
+t.comment(`FC_SEED=${seed}`)
+/** The same choices for the same seed. */
+export const random = seeded(seed)
+
 /** A stream, a consumer's name and its effects, of one subtest. */
 export const world = async (t: Test) => {
   const name = `c${++worlds}`
@@ -33,7 +40,7 @@ export const world = async (t: Test) => {
   const member = (options: Partial<Options> = {}) => {
     const consumer = createLifecycleConsumer<pg.PoolClient>({
       name, group: `${name}-group`, redis: redis.url, stream, store: postgresStore<pg.PoolClient>({ pool, idleMs: 2_000 }), macKeys: writer.macKeys,
-      handle: effect, leaseMs: 600, backoffMs: 5, digestEveryMs: 0, ...options
+      handle: effect, leaseMs: LEASE_MS, backoffMs: 5, digestEveryMs: 0, ...options
     })
     const alarms: Alarm[] = []
     consumer.on('alarm', (alarm) => { alarms.push(alarm) })
@@ -50,4 +57,4 @@ export const world = async (t: Test) => {
 }
 
 export const users = (count: number): string[] => Array.from({ length: count }, () => randomUUID())
-export const some = (from: readonly string[], count: number): string[] => Array.from({ length: count }, () => from[Math.floor(Math.random() * from.length)] ?? '')
+export const some = (from: readonly string[], count: number): string[] => Array.from({ length: count }, () => from[random(from.length)] ?? '')
