@@ -1,6 +1,5 @@
 // DeleteUser (seed 003): the account is gone for everybody outside, its record and its lookup keys stay.
 import { deleteAccount } from '../../domain/account/delete.ts'
-import { refuse } from '../../domain/codes.ts'
 import { userAggregate } from '../../domain/user/user.ts'
 import type { ExpectedRevision } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
@@ -22,7 +21,7 @@ export const deleteUser = async (
     decide: (user) => deleteAccount(user, { ...announcementOf(userId, reasonCode, context), purgeAfterMs })
   })
   const deleted = events.find((event) => event.type === 'user.deleted')
-  if (deleted === undefined) return refuse('conflict', 'The account could not be settled. Send the request again.')
+  if (deleted === undefined) throw new Error('a deletion that was neither recorded nor refused')
   const { deletedAt, purgeAfter } = deleted.data
   return { userId, deletedAt, purgeAfter, revision, position }
 }

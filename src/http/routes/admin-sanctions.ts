@@ -4,7 +4,6 @@ import { applySanction, removeLimit, removeSanction, setLimit, setTariff } from 
 import { subjectOf, type UserDeps } from '../../commands/users/deps.ts'
 import { limitsOf, sanctionsOf } from '../../commands/users/look.ts'
 import { limitCodes } from '../../domain/account/catalogues.ts'
-import { refuse } from '../../domain/codes.ts'
 import { limitItem, opener, sanctionItem } from '../account-items.ts'
 import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
@@ -110,4 +109,4 @@ export const adminSanctionRoutes = (deps: UserDeps): FastifyPluginAsyncTypebox =
 
 const ifMatchOf = ({ ifMatch }: { ifMatch: bigint | undefined }) => ({ ...ifMatch !== undefined && { ifMatch } })
 
-const unsettled = (): never => refuse('conflict', 'The account could not be settled. Send the request again.')
+const unsettled = (): never => { throw new Error('a decision that was neither recorded nor refused') }
