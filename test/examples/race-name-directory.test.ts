@@ -38,7 +38,7 @@ const proxy = await tcpProxy(t, Number(slow.port))
 slow.port = String(proxy.port)
 proxy.next({ toServer: { kind: 'delay', ms: DELAY_MS }, toClient: { kind: 'delay', ms: DELAY_MS } })
 const environment = {
-  DIRECTORY_POSTGRES_URL: slow.href, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '150'
+  DIRECTORY_POSTGRES_URL: slow.href, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '300'
 }
 const start = directoryProcesses(t, environment)
 const client = createLifecycleService({ url: service.url, token: String(token) })
