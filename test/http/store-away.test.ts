@@ -36,6 +36,8 @@ t.test('every command without the event store', async (t) => {
   const response = createAuthenticator({ aaguid: randomBytes(16) }).register(options.body['public_key'] as CreationOptions, 'http://localhost:8420')
   const tester = String(invited.body['tester_id'])
   const account = { tester_id: tester, user_id: String(options.body['user_id']), link_opened_at: new Date().toISOString() }
+  t.equal((await service.request('PUT', '/api/v1/lobby/consumers/lobby', { group: 'lobby', overdue_ms: 60_000 })).status, 200)
+  const why = { reason: 'asked for', reason_code: 'asked_for' }
   await until(async () => (await service.request('GET', '/health/ready')).status === 200)
 
   /** Body and answer of each; what records nothing in the log does its work without it. */
@@ -50,6 +52,26 @@ t.test('every command without the event store', async (t) => {
     'POST /api/v1/console/beta/testers/:tester_id/ghost-reset': [{ reason: 'broke off' }, UNAVAILABLE],
     'POST /api/v1/console/beta/testers/import': [{ rows: [{ email: 'old@example.org', invited_at: '2025-01-01T00:00:00Z' }] }, UNAVAILABLE],
     'POST /api/internal/users/ghost-delete': [{ ...account, reset_id: randomUUID(), reason: 'broke off' }, { status: 500, code: 'account_audit_failed' }],
+    'POST /api/v1/console/beta/testers/:tester_id/delete': [why, UNAVAILABLE],
+    'POST /api/v1/console/beta/testers/:tester_id/legal-holds': [{ ...why, matter: 'M-1' }, UNAVAILABLE],
+    'POST /api/v1/console/beta/testers/:tester_id/legal-holds/:hold_id/lift': [why, UNAVAILABLE],
+    'POST /api/v1/auth/resolve-by-email': [{ email: 'ada@example.org' }, UNAVAILABLE],
+    'POST /api/v1/auth/ensure-by-email': [{ email: 'eve@example.org' }, UNAVAILABLE],
+    'PATCH /api/v1/self/:user_id': [{ profile: { user_name: 'ada.l', display_name: 'Ada' } }, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/sanctions': [{ ...why, code: 'permanent_block' }, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/sanctions/:sanction_id/remove': [why, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/limits': [{ ...why, code: 'max_registered_race_names', value: 2 }, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/limits/:code/remove': [why, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/tariff': [{ ...why, code: 'yearly' }, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/legal-holds': [{ ...why, matter: 'M-1' }, UNAVAILABLE],
+    'POST /api/v1/admin/users/:user_id/legal-holds/:hold_id/lift': [why, UNAVAILABLE],
+    'POST /api/v1/internal/users/:user_id/delete': [why, UNAVAILABLE],
+    'PUT /api/v1/lobby/consumers/:name': [{ group: 'lobby', overdue_ms: 90_000 }, UNAVAILABLE],
+    'POST /api/v1/lobby/consumers/:name/retire': [{ reason: 'gone' }, UNAVAILABLE],
+    'POST /api/v1/lobby/consumers/:name/mac-key': [{}, UNAVAILABLE],
+    'POST /api/v1/lobby/receipts': [{ consumer: 'lobby', event_id: randomUUID(), position: '1', user_id: account.user_id, outcome: 'released', items: 1, digest: '0'.repeat(64) }, UNAVAILABLE],
+    'POST /api/v1/operations/lifecycle/verify': [{}, { status: 503, code: 'redis_unavailable' }],
+    'POST /api/v1/operations/lifecycle/epoch': [{ stream: 'user:lifecycle_events', reason: 'strange entries' }, UNAVAILABLE],
     'POST /api/v1/enrolment/open': [{ token }, UNAVAILABLE],
     'POST /api/v1/enrolment/options': [{ token }, UNAVAILABLE],
     'POST /api/v1/enrolment/verify': [{ token, response }, UNAVAILABLE],
@@ -68,6 +90,7 @@ t.test('every command without the event store', async (t) => {
     const [method = '', pattern = ''] = route.split(' ')
     const path = pattern.replace(':principal_id', principal).replace(':token_id', issued).replace(':role', method === 'DELETE' ? 'operator' : 'auditor')
       .replace(':tester_id', tester).replace(':projection', 'users').replace(':operation_id', 'users.999')
+      .replace(':user_id', account.user_id).replace(/:(sanction|hold)_id/, randomUUID()).replace(':code', 'max_registered_race_names').replace(':name', 'lobby')
     const began = performance.now()
     const { status, body: problem, headers } = await service.request(method, path, body)
     const took = Math.round(performance.now() - began)
