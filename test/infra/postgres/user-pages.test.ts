@@ -38,7 +38,7 @@ t.test('a page costs what is on it', async (t) => {
     max_registered_race_names: 'case when n % 300 = 1 then n % 7 end'
   }
   const codes = new Set<string>(sanctionCodes)
-  const given = columns.map(([name, type]) => values[name] ?? (codes.has(name) ? 'false' : type.endsWith('?') ? 'null' : "''"))
+  const given = columns.map(([name, type]) => values[name] ?? (codes.has(name) || type === 'boolean' ? 'false' : type.endsWith('?') ? 'null' : "''"))
   await database.query(`insert into users_v${users.version}_g1 (${columns.map(([name]) => name).join(', ')}) select ${given.join(', ')} from generate_series(1, ${COUNT}) n`)
   await database.query(`analyze users_v${users.version}_g1`)
 
