@@ -205,7 +205,7 @@ const walk = async (steps: readonly Step[]): Promise<void> => {
 t.test('every answer of the account surfaces is as the model says', { timeout: 200_000 }, async (t) => {
   const seed = randomInt(2 ** 31)
   t.comment(`seed ${seed}, ${LANES * WORLDS_PER_LANE * PERSONS} persons`)
-  const lane = (n: number) => fc.assert(fc.asyncProperty(fc.array(step, { minLength: 12, maxLength: 36, size: 'max' }), walk), { seed: seed + n, numRuns: WORLDS_PER_LANE, endOnFailure: true })
+  const lane = (n: number) => fc.assert(fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 24, size: 'max' }), walk), { seed: seed + n, numRuns: WORLDS_PER_LANE, endOnFailure: true })
   // All are waited for: the first failure must not take the service away from the others.
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, (_, n) => lane(n)))
   for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason

@@ -42,6 +42,8 @@ export const readCanary = (line: string): Canary => {
 
 /** Mails lie in the outbox in clear, with their links. */
 const OUTBOX = /\/outbox\//
+/** What the terminal shows anybody as an example. */
+const EXAMPLES = new Set(['ada@example.com'])
 /** As many of one request. */
 const MOST = 20
 
@@ -62,7 +64,7 @@ const noteLink = (token: string): void => {
 export const notePersons = (body: unknown): void => {
   const text = typeof body === 'string' ? body : JSON.stringify(body) ?? ''
   const strings = [...text.matchAll(/"((?:[^"\\]|\\.)*)"\s*[,}\]]/g)].map(([, found = '']) => found)
-  const personal = strings.filter((found) => /canary|^[^\s@\\]+@[^\s@\\]+\.[a-z]+$/i.test(found) && !/^[a-z_.]+$|\\/.test(found))
+  const personal = strings.filter((found) => /canary|^[^\s@\\]+@[^\s@\\]+\.[a-z]+$/i.test(found) && !/^[a-z_.]+$|\\/.test(found) && !EXAMPLES.has(found))
   for (const found of personal.slice(0, MOST)) noteCanary({ what: 'something personal', text: found.slice(0, 60), allowed: OUTBOX })
   for (const found of strings) noteLink(found)
 }

@@ -2,11 +2,14 @@
 import { refuse } from '../../domain/codes.ts'
 import type { Verdict } from '../../domain/tester/tester.ts'
 import type { Personal } from '../../domain/personal.ts'
-import type { AuditIndex, AuditPointer, TesterRow } from '../../queries.ts'
+import type { AuditIndex, AuditPointer, Positions, TesterRow } from '../../queries.ts'
 import type { TesterDeps } from './deps.ts'
 import { withOpening, type ConsoleVerdict } from './verdict.ts'
 
-export type OverviewDeps = Pick<TesterDeps, 'testers' | 'accounts' | 'vault'> & { audit: Pick<AuditIndex, 'search'> }
+export type OverviewDeps = Pick<TesterDeps, 'testers' | 'accounts' | 'vault'> & {
+  audit: Pick<AuditIndex, 'search'>
+  positions: Pick<Positions, 'waitFor'>
+}
 
 export interface TesterView {
   row: TesterRow
@@ -27,6 +30,8 @@ export interface TesterFilter {
 const BATCH = 200
 /** Questions of one request: a rare state in a long list is looked for over several requests. */
 const MAX_BATCHES = 20
+/** How long a page waits for the accounts' read model to know what the testers' knows, in ms; then it shows what there is. */
+const ACCOUNTS_WAIT_MS = 500
 /** Facts of a timeline: the newest. */
 const MAX_TIMELINE = 500
 
@@ -82,13 +87,17 @@ const viewsOf = async (deps: OverviewDeps, rows: readonly TesterRow[], readTo: b
   return Promise.all(rows.map((row, index) => viewOf(deps, row, verdicts[index])))
 }
 
-/** One verdict a row; none for a link that was not used. A verdict is no newer than the older of the two read models. */
-const judge = async ({ accounts }: OverviewDeps, rows: readonly TesterRow[], readTo: bigint): Promise<Array<ConsoleVerdict | undefined>> => {
+/**
+ * One verdict a row; none for a link that was not used. A verdict is no newer than the older of the two read models, and the
+ * accounts' is waited for: who has an account that is not in it yet would look like a ghost.
+ */
+const judge = async ({ accounts, positions }: OverviewDeps, rows: readonly TesterRow[], readTo: bigint): Promise<Array<ConsoleVerdict | undefined>> => {
   const openings = rows.map(({ testerId, userId, linkOpenedAt, linkOpenedRevision, linkOpenedType }) =>
     userId === null || linkOpenedAt === null || linkOpenedRevision === null || linkOpenedType === null
       ? undefined
       : { testerId, userId, linkOpenedAt, evidence: { stream: `tester-${testerId}`, revision: String(linkOpenedRevision), type: linkOpenedType, occurredAt: linkOpenedAt } })
   const asked = openings.filter((opening) => opening !== undefined)
+  if (asked.length > 0) await positions.waitFor(['users'], readTo, ACCOUNTS_WAIT_MS)
   const answers = (await accounts.ghostCheck(asked.map(({ evidence: _, ...request }) => request))).values()
   return openings.map((opening) => {
     const verdict = opening === undefined ? undefined : answers.next().value

@@ -126,13 +126,13 @@ t.test('an account that is deleted or more than an enrolment is no ghost, and no
   clock.at = after(GRACE)
   await ground.caughtUp()
   const audit: Pick<AuditIndex, 'search'> = { search: () => Promise.resolve([]) }
-  const states = Object.fromEntries((await listTesters({ ...deps, audit }, {}, 100)).views.map(({ row, verdict }) => [row.testerId, verdict?.state]))
+  const states = Object.fromEntries((await listTesters({ ...deps, audit, positions: ground.positions }, {}, 100)).views.map(({ row, verdict }) => [row.testerId, verdict?.state]))
   for (const [name, { code }] of Object.entries(cases)) {
     const who = people.get(name)
     if (who === undefined) throw new Error(name)
     const state = name === 'a ghost' ? 'ghost_empty_shell' : code === undefined ? 'healthy' : undefined
     t.equal(states[who.testerId], state, `${name}: in the list`)
-    t.equal((await showTester({ ...deps, audit }, who.testerId)).verdict?.state, state, `${name}: alone`)
+    t.equal((await showTester({ ...deps, audit, positions: ground.positions }, who.testerId)).verdict?.state, state, `${name}: alone`)
     const one = await ghostCheckOne(accountsDeps, { testerId: who.testerId, userId: who.userId, linkOpenedAt: at }).then((verdict) => verdict.state, (error: Refusal) => error.code)
     t.equal(one, code ?? state, `${name}: asked about`)
     if (name === 'a ghost') continue
@@ -248,7 +248,7 @@ t.test('a timeline that is too long shows its newest facts, in order', async (t)
     }))
     return (direction === 'backwards' ? all.reverse() : all).slice(0, limit)
   }
-  const { timeline } = await showTester({ ...ground.deps, audit: { search } }, who.testerId)
+  const { timeline } = await showTester({ ...ground.deps, audit: { search }, positions: ground.positions }, who.testerId)
   const last = (await ground.streamOf(who.tester)).at(-1)?.revision
   t.equal(timeline.length, 500)
   t.equal(timeline.at(-1)?.revision, last, 'the newest is there')
