@@ -77,6 +77,25 @@ export const settingsSchema = Type.Object({
     description: 'The accounts side, if another service runs it on the same event store, namespace, Postgres and master key; without it, this process does.', pattern: '^https?://', examples: ['https://accounts.internal']
   })),
   CHANCERY_ACCOUNTS_TOKEN: Type.Optional(word({ description: 'Access token for CHANCERY_ACCOUNTS_URL, of a principal with the role accounts-service.' })),
+  CHANCERY_OUTGOING_ALLOW: Type.Optional(word({
+    description: 'Private addresses that vendors and consumers may have: CIDRs and host names, separated by commas; public ones need no entry.', examples: ['10.20.0.0/16,vault.internal']
+  })),
+  CHANCERY_OUTGOING_HTTP: oneOf<'https' | 'loopback'>(['https', 'loopback'], {
+    description: 'Whether vendors and consumers must be https, or may be plain http on this machine (loopback, for development).', default: 'https'
+  }),
+  CHANCERY_VENDOR_ACCOUNTS_FILE: Type.Optional(word({
+    description: 'JSON file of the accounts that mint and revoke: an object of name and secret; manifests name them as connection.', examples: ['/run/secrets/vendor-accounts.json']
+  })),
+  CHANCERY_FREESCOUT_URL: Type.Optional(word({
+    description: 'FreeScout in which the ticket of a revocation is looked up; without it only its form is checked.', pattern: '^https?://', examples: ['https://tickets.example.com']
+  })),
+  CHANCERY_FREESCOUT_TOKEN: Type.Optional(word({ description: 'API key for CHANCERY_FREESCOUT_URL.' })),
+  CHANCERY_PROOF_MAX_AGE_MINUTES: Type.Number({
+    exclusiveMinimum: 0, maximum: 1440, default: 15, description: 'How old a consumer\'s proof may be when the old value is to be revoked, in minutes.'
+  }),
+  CHANCERY_VALUE_GRACE_HOURS: Type.Number({
+    minimum: 0, maximum: 8760, default: 24, description: 'How long the value of a finished rotation stays in the vault after it was revoked, in hours.'
+  }),
   CHANCERY_LOG_LEVEL: oneOf<(typeof logLevels)[number]>(logLevels, { description: 'The least important lines that are logged.', default: 'info' }),
   CHANCERY_FAILPOINT: Type.Optional(word({
     description: 'For tests: kills the process before or after an append of this type, or at a moment of the publisher.', pattern: '^(append\\.(before|after):[a-z0-9._]+|publisher\\.(before_append|after_append|after_epoch)):kill$',

@@ -35,6 +35,12 @@ export interface Config {
   /** From a deletion to its erasure. */
   purgeAfterMs: number
   accounts: { url: string, token: string } | undefined
+  /** What requests to vendors and consumers may reach. */
+  outgoing: { allow: readonly string[], plainLoopback: boolean }
+  vendorAccountsFile: string | undefined
+  freescout: { url: string, token: string } | undefined
+  proofMaxAgeMs: number
+  valueGraceMs: number
   logLevel: Settings['CHANCERY_LOG_LEVEL']
   failpoint: string | undefined
 }
@@ -101,6 +107,7 @@ const together = (settings: Settings): Problem[] => {
   }
   pair('CHANCERY_TLS_CERT', 'CHANCERY_TLS_KEY')
   pair('CHANCERY_ACCOUNTS_URL', 'CHANCERY_ACCOUNTS_TOKEN')
+  pair('CHANCERY_FREESCOUT_URL', 'CHANCERY_FREESCOUT_TOKEN')
   if (settings.CHANCERY_MASTER_KEY !== undefined && settings.CHANCERY_MASTER_KEY_FILE !== undefined) {
     problems.push('CHANCERY_MASTER_KEY and CHANCERY_MASTER_KEY_FILE exclude each other: set one')
   }
@@ -125,8 +132,9 @@ const together = (settings: Settings): Problem[] => {
   return problems
 }
 
-const proxies = (settings: Settings): string[] =>
-  settings.CHANCERY_TRUSTED_PROXIES?.split(',').map((proxy) => proxy.trim()).filter((proxy) => proxy !== '') ?? []
+const proxies = (settings: Settings): string[] => listed(settings.CHANCERY_TRUSTED_PROXIES)
+
+const listed = (text = ''): string[] => text.split(',').map((part) => part.trim()).filter((part) => part !== '')
 
 const isNetwork = (text: string): boolean => {
   const [address = '', bits, ...rest] = text.split('/')
@@ -167,6 +175,13 @@ const toConfig = (settings: Settings, toolEnvironment: Config['toolEnvironment']
   accounts: settings.CHANCERY_ACCOUNTS_URL === undefined || settings.CHANCERY_ACCOUNTS_TOKEN === undefined
     ? undefined
     : { url: settings.CHANCERY_ACCOUNTS_URL.replace(/\/+$/, ''), token: settings.CHANCERY_ACCOUNTS_TOKEN },
+  outgoing: { allow: listed(settings.CHANCERY_OUTGOING_ALLOW), plainLoopback: settings.CHANCERY_OUTGOING_HTTP === 'loopback' },
+  vendorAccountsFile: settings.CHANCERY_VENDOR_ACCOUNTS_FILE,
+  freescout: settings.CHANCERY_FREESCOUT_URL === undefined || settings.CHANCERY_FREESCOUT_TOKEN === undefined
+    ? undefined
+    : { url: settings.CHANCERY_FREESCOUT_URL.replace(/\/+$/, ''), token: settings.CHANCERY_FREESCOUT_TOKEN },
+  proofMaxAgeMs: Math.round(settings.CHANCERY_PROOF_MAX_AGE_MINUTES * 60_000),
+  valueGraceMs: Math.round(settings.CHANCERY_VALUE_GRACE_HOURS * 3_600_000),
   logLevel: settings.CHANCERY_LOG_LEVEL,
   failpoint: settings.CHANCERY_FAILPOINT
 })
@@ -174,6 +189,8 @@ const toConfig = (settings: Settings, toolEnvironment: Config['toolEnvironment']
 const freeze = (config: Config): Config => {
   Object.freeze(config.http.trustedProxies)
   Object.freeze(config.http)
+  Object.freeze(config.outgoing.allow)
+  Object.freeze(config.outgoing)
   Object.freeze(config.toolEnvironment)
   return Object.freeze(config)
 }

@@ -1,11 +1,13 @@
 // Every event type that Chancery appends, by stream category: the one list, with schemas, versions and upcasters.
 import { accountEvents } from './account/events.ts'
 import { consumerEvents, receiptEvents } from './consumer/events.ts'
+import { credentialEvents, subscriberEvents } from './credential/events.ts'
 import type { EventDefinition, EventsOf, Positioned, Recorded } from './event.ts'
 import { lifecycleEvents } from './lifecycle/events.ts'
 import { principalEvents, rosterEvents } from './principal/events.ts'
 import { refusalEvents } from './refusal/events.ts'
 import { emailEvents, passkeyEvents, testerEmailEvents, userNameEvents } from './reservation/events.ts'
+import { rotationEvents } from './rotation/events.ts'
 import { testerEvents } from './tester/events.ts'
 import { userEvents } from './user/events.ts'
 
@@ -22,7 +24,9 @@ export const catalogue = {
   refusal: refusalEvents,
   consumer: consumerEvents,
   receipt: receiptEvents,
-  lifecycle: lifecycleEvents
+  lifecycle: lifecycleEvents,
+  credential: { ...credentialEvents, ...rotationEvents },
+  subscriber: subscriberEvents
 } as const satisfies Record<string, Record<string, EventDefinition>>
 
 export type Category = keyof typeof catalogue

@@ -1,5 +1,6 @@
 // Intents and their outcomes: which facts announce something that has to end, and which facts end it.
 import type { ChanceryEvent, EventType } from './catalogue.ts'
+import { rotationEvents } from './rotation/events.ts'
 
 type DataOf<T extends EventType> = Extract<ChanceryEvent, { type: T }>['data']
 /** What tells one intent from another of its kind; undefined if this fact does not count. */
@@ -13,6 +14,11 @@ interface Intent<T extends EventType> {
   /** Facts on the way: it stays open. */
   steps?: Followers
 }
+
+/** Every fact of a rotation between its opening and its end. */
+const stepsOfRotation = Object.fromEntries(Object.keys(rotationEvents)
+  .filter((type) => !['rotation.opened', 'rotation.done', 'rotation.aborted'].includes(type))
+  .map((type) => [type, ({ rotationId }: { rotationId: string }) => rotationId])) as Followers
 
 /** The list. A new intent is one entry here, and a higher version of the read model `audit`. */
 const intents: { readonly [T in EventType]?: Intent<T> } = {
@@ -65,6 +71,15 @@ const intents: { readonly [T in EventType]?: Intent<T> } = {
   'lifecycle.epoch_begun': {
     id: ({ epochId }) => epochId,
     outcomes: { 'lifecycle.epoch_completed': ({ epochId }) => epochId }
+  },
+  'rotation.opened': {
+    id: ({ rotationId }) => rotationId,
+    steps: stepsOfRotation,
+    outcomes: { 'rotation.done': ({ rotationId }) => rotationId, 'rotation.aborted': ({ rotationId }) => rotationId }
+  },
+  'credential.value_superseded': {
+    id: ({ valueId }) => valueId,
+    outcomes: { 'credential.value_destroyed': ({ valueId }) => valueId }
   },
   // Decided in the roster, carried out in the principal's stream.
   'superadmin.token_withdrawn': {

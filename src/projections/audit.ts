@@ -64,7 +64,7 @@ const opened = (row: IntentRow, { position, id, stream, revision, metadata }: Lo
 
 export const audit = defineLogProjector({
   name: 'audit',
-  version: 2,
+  version: 3,
   tables,
   each: (rows, event) => {
     const { position, id, stream, revision, type, created, metadata } = event

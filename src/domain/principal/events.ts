@@ -4,15 +4,17 @@ import { defineEvent } from '../event.ts'
 import { Hash, InstantField, Uuid, Word, closed } from '../fields.ts'
 import { PersonalField } from '../personal.ts'
 
+const RoleName = () => Type.String({ maxLength: 64, pattern: '^[a-z][a-z0-9-]*(:[a-z0-9-]+)?$' })
+
 export const principalEvents = {
   'principal.created': defineEvent(1, 'A principal was made known.', Type.Object({
     principalId: Uuid(), kind: Type.Union([Type.Literal('operator'), Type.Literal('service')]), name: PersonalField(), createdAt: InstantField()
   }, closed)),
   'principal.role_granted': defineEvent(1, 'A role was granted (superadmin stands in the roster instead).', Type.Object({
-    principalId: Uuid(), role: Type.String({ maxLength: 64, pattern: '^[a-z][a-z0-9-]*$' }), grantedAt: InstantField()
+    principalId: Uuid(), role: RoleName(), grantedAt: InstantField()
   }, closed)),
   'principal.role_revoked': defineEvent(1, 'A role was taken away.', Type.Object({
-    principalId: Uuid(), role: Type.String({ maxLength: 64, pattern: '^[a-z][a-z0-9-]*$' }), revokedAt: InstantField()
+    principalId: Uuid(), role: RoleName(), revokedAt: InstantField()
   }, closed)),
   'principal.token_issued': defineEvent(1, 'An access token was made; only its SHA-256 is kept.', Type.Object({
     principalId: Uuid(), tokenId: Uuid(), sha256: Hash(), label: Type.Optional(Word()), issuedAt: InstantField(), expiresAt: Type.Optional(InstantField())

@@ -3,7 +3,7 @@ import type { EventOf, RecordedOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import { assertNever, type Instant } from '../event.ts'
 import type { Clear, Personal } from '../personal.ts'
-import { roles, type Role } from './roles.ts'
+import { isRole, type Role } from './roles.ts'
 
 export type PrincipalKind = 'operator' | 'service'
 /** A role that stands in the principal's own stream. */
@@ -59,7 +59,7 @@ export const principalAggregate = { category: 'principal', initial: { status: 'a
 
 /** A role that the program no longer knows carries nothing. */
 const withRole = (held: ReadonlySet<OwnRole>, role: string): ReadonlySet<OwnRole> =>
-  role in roles && role !== 'superadmin' ? new Set([...held, role as OwnRole]) : held
+  isRole(role) && role !== 'superadmin' ? new Set([...held, role]) : held
 
 /** True if the token opens the door at this moment. */
 export const isUsable = (token: Pick<AccessToken, 'expiresAt' | 'revokedAt'>, at: Date): boolean =>

@@ -10,6 +10,9 @@ export const permissions = [
   'accounts.open_deleted',
   'holds.write',
   'lobby.read', 'lobby.write',
+  'rotations.read', 'rotations.operate',
+  // Of `consumer:{name}`: its own deliveries, and nobody else's.
+  'credentials.consume',
   'audit.read',
   'principals.read', 'principals.write',
   'operations.read', 'operations.write',
@@ -29,14 +32,27 @@ export const roles = {
   support: ['accounts.read', 'accounts.open_deleted', 'persons.read'],
   'lobby-service': ['lobby.read', 'lobby.write'],
   'admin-service': ['accounts.delete'],
+  'rotations-operator': ['rotations.read', 'rotations.operate'],
+  'rotations-read': ['rotations.read'],
   auditor: ['audit.read', 'testers.read', 'principals.read', 'operations.read'],
   operator: ['operations.read', 'operations.write', 'metrics.read']
 } as const satisfies Record<string, readonly Permission[]>
 
-export type Role = keyof typeof roles
+/** `consumer:{name}`: one role for each consumer of credentials (decision 34). */
+export type ConsumerRole = `consumer:${string}`
+export type NamedRole = keyof typeof roles
+export type Role = NamedRole | ConsumerRole
+
+const ofConsumer: readonly Permission[] = ['credentials.consume']
+const consumerRole = /^consumer:[a-z][a-z0-9-]{0,47}$/
+
+export const isConsumerRole = (text: string): text is ConsumerRole => consumerRole.test(text)
+/** True for every role that the program knows. */
+export const isRole = (text: string): text is Role => Object.hasOwn(roles, text) || isConsumerRole(text)
+export const consumerRoleOf = (consumer: string): ConsumerRole => `consumer:${consumer}`
 
 /** True if any of the roles carries the permission. */
 export const allows = (held: Iterable<Role>, permission: Permission): boolean => {
-  for (const role of held) if ((roles[role] as readonly Permission[]).includes(permission)) return true
+  for (const role of held) if ((isConsumerRole(role) ? ofConsumer : roles[role] as readonly Permission[]).includes(permission)) return true
   return false
 }

@@ -5,7 +5,7 @@ import { createPrincipal, grantRoleTo, revokeRoleFrom, type PrincipalReceipt } f
 import { issueTokenFor, revokeTokenOf } from '../../commands/tokens/tokens.ts'
 import { refuse } from '../../domain/codes.ts'
 import { isUsable, known, principalAggregate, usableTokens, type AccessToken } from '../../domain/principal/principal.ts'
-import { allows, permissions, roles, type Role } from '../../domain/principal/roles.ts'
+import { allows, isConsumerRole, permissions, roles, type Role } from '../../domain/principal/roles.ts'
 import { ROSTER, rosterAggregate } from '../../domain/principal/roster.ts'
 import type { Personal } from '../../domain/personal.ts'
 import type { Ids, Vault } from '../../ports.ts'
@@ -143,7 +143,7 @@ const listItem = async (row: PrincipalRow, vault: PrincipalRouteDeps['vault'], a
 
 const inOrder = (held: Iterable<Role>): Role[] => {
   const set = new Set(held)
-  return (Object.keys(roles) as Role[]).filter((role) => set.has(role))
+  return [...(Object.keys(roles) as Role[]).filter((role) => set.has(role)), ...[...set].filter(isConsumerRole).sort()]
 }
 
 const tokenItem = ({ tokenId, label, issuedAt, expiresAt, revokedAt }: AccessToken, at: Date): schemas.TokenItem => ({

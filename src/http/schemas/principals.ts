@@ -1,11 +1,13 @@
 // What the principals' routes take and give.
 import { Type, type Static } from '@sinclair/typebox'
-import { permissions, roles, type Permission, type Role } from '../../domain/principal/roles.ts'
+import { permissions, roles, type ConsumerRole, type NamedRole, type Permission } from '../../domain/principal/roles.ts'
 import { Accepted, closed, DecimalString, FreeText, Id, Limit, Page, Time } from './shared.ts'
 
-const roleNames = Object.keys(roles) as Role[]
-const RoleName = () => Type.Union(roleNames.map((role) => Type.Literal(role)))
-const OwnRoleName = () => Type.Union(roleNames.filter((role) => role !== 'superadmin').map((role) => Type.Literal(role)))
+const roleNames = Object.keys(roles) as NamedRole[]
+/** One for each consumer of credentials. */
+const ConsumerRoleName = () => Type.Unsafe<ConsumerRole>({ type: 'string', pattern: '^consumer:[a-z][a-z0-9-]{0,47}$' })
+const RoleName = () => Type.Union([...roleNames.map((role) => Type.Literal(role)), ConsumerRoleName()])
+const OwnRoleName = () => Type.Union([...roleNames.filter((role) => role !== 'superadmin').map((role) => Type.Literal(role)), ConsumerRoleName()])
 const PermissionName = () => Type.Union(permissions.map((permission: Permission) => Type.Literal(permission)))
 const Kind = () => Type.Union([Type.Literal('operator'), Type.Literal('service')])
 const Label = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64 })

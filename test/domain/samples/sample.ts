@@ -26,7 +26,11 @@ const candidates: ReadonlyArray<(path: string) => string> = [
   (path) => Buffer.from(digest(path), 'hex').toString('base64url'),
   () => 'en-GB',
   () => 'platform',
-  (path) => digest(path).slice(0, 32)
+  (path) => digest(path).slice(0, 32),
+  (path) => `https://service.example/${digest(path).slice(0, 8)}`,
+  () => 'postgres://database.example:5432/app',
+  () => 'redis://cache.example:6379/0',
+  () => '/items/0/name'
 ]
 
 /** How many samples show every member of every union, and every optional field present and absent. */
@@ -61,7 +65,7 @@ export const valueOf = (schema: TSchema, path: string, variant: number, standing
         .filter(([name]) => variant > 0 || required.has(name))
         .map(([name, property]) => [name, valueOf(property, at(name), variant, standing)]))
     }
-    case 'array': return variant === 0 ? [] : [valueOf(schema['items'] as TSchema, at(0), variant, standing)]
+    case 'array': return variant === 0 && Number(schema['minItems'] ?? 0) === 0 ? [] : [valueOf(schema['items'] as TSchema, at(0), variant, standing)]
     case 'string': return schema['pattern'] === undefined ? 'some text' : text(schema, path)
     case 'integer': return Math.max(Number(schema['minimum'] ?? -7), Math.min(Number(schema['maximum'] ?? 300), 300))
     case 'boolean': return variant % 2 === 1

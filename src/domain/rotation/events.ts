@@ -1,0 +1,138 @@
+// Facts of rotations, in the stream of their credential: each step before it acts, and what came of it (seed 004).
+import { Type } from '@sinclair/typebox'
+import { CredentialName, ExchangeField, Fingerprint, SubscriberName, VendorTokenId } from '../credential/fields.ts'
+import { defineEvent } from '../event.ts'
+import { Count, InstantField, Uuid, Word, closed } from '../fields.ts'
+
+export const modes = ['rotate', 'replace'] as const
+export const triggers = ['operator', 'expiry'] as const
+/** Of one consumer and the value that it is to get: seed 004 and issue. */
+export const distributeStatuses = ['pending', 'sent', 'succeeded', 'failed', 'unreachable'] as const
+/** Of one consumer and the value that is to be proved. `proved`: its answer was keyed by that value. */
+export const proofOutcomes = ['proved', 'unproved', 'unhealthy', 'unreachable', 'not_possessing'] as const
+
+const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((word) => Type.Literal(word)))
+const of = () => ({ credential: CredentialName(), rotationId: Uuid() })
+const Consumers = () => Type.Array(SubscriberName(), { maxItems: 500 })
+const Exchanges = () => Type.Array(ExchangeField(), { maxItems: 8 })
+/** One consumer's delivery: `deliverySeq` rises with each value that a consumer of this credential is to take. */
+const Delivery = () => Type.Object({ consumer: SubscriberName(), deliverySeq: Count() }, closed)
+
+export const rotationEvents = {
+  'rotation.opened': defineEvent(1, 'A job was opened; nothing was asked of the vendor yet.', Type.Object({
+    ...of(), mode: oneOf(modes), trigger: oneOf(triggers), manifestVersion: Count(), oldValueId: Uuid(), openedAt: InstantField()
+  }, closed)),
+
+  // Stage 1
+  'rotation.verify_started': defineEvent(1, 'Stage 1: the current value is about to be opened for the three probes. They change nothing.', Type.Object({
+    ...of(), attempt: Count(), valueId: Uuid(), startedAt: InstantField()
+  }, closed)),
+  'rotation.verified': defineEvent(1, 'Stage 1 passed.', Type.Object({ ...of(), attempt: Count(), exchanges: Exchanges(), verifiedAt: InstantField() }, closed)),
+  'rotation.verify_failed': defineEvent(1, 'Stage 1 failed; nothing was touched.', Type.Object({
+    ...of(), attempt: Count(), exchanges: Exchanges(), failedAt: InstantField()
+  }, closed)),
+
+  // Stage 2
+  'rotation.distribute_requested': defineEvent(1, 'Stage 2 was asked for: a new value is to be minted and given to all consumers.', Type.Object({
+    ...of(), attempt: Count(),
+    /** Only for a vendor of the kind `manual`: the pasted value, in the vault already. */
+    pasted: Type.Optional(Type.Object({ valueId: Uuid(), fingerprint: Fingerprint(), vendorTokenId: Type.Optional(VendorTokenId()), expiresAt: Type.Optional(InstantField()) }, closed)),
+    requestedAt: InstantField()
+  }, closed)),
+  'rotation.mint_started': defineEvent(1, 'The vendor is about to be asked for a new token, under a label that its list shows.', Type.Object({
+    ...of(), attempt: Count(), valueId: Uuid(), label: Type.String({ maxLength: 128 }),
+    /** What the vendor listed before, where its list knows no labels: a token beyond these is ours. */
+    knownTokenIds: Type.Optional(Type.Array(VendorTokenId(), { maxItems: 1000 })), exchanges: Exchanges(), startedAt: InstantField()
+  }, closed)),
+  'rotation.minted': defineEvent(1, 'The vendor gave a new token, and the vault holds its value.', Type.Object({
+    ...of(), attempt: Count(), valueId: Uuid(), fingerprint: Fingerprint(), vendorTokenId: Type.Optional(VendorTokenId()), expiresAt: Type.Optional(InstantField()),
+    exchanges: Exchanges(), mintedAt: InstantField()
+  }, closed)),
+  'rotation.mint_failed': defineEvent(1, 'The vendor refused to mint; nothing was made, and it may be asked again.', Type.Object({
+    ...of(), attempt: Count(), exchanges: Exchanges(), failedAt: InstantField()
+  }, closed)),
+  'rotation.mint_outcome_unknown': defineEvent(1, 'Whether the vendor minted is not known; its list will say so. It is not asked again blindly.', Type.Object({
+    ...of(), attempt: Count(), exchanges: Exchanges(), unknownAt: InstantField()
+  }, closed)),
+  'rotation.orphan_found': defineEvent(1, 'The vendor lists a token that we minted and whose value nobody holds; it is about to be revoked.', Type.Object({
+    ...of(), vendorTokenId: VendorTokenId(), exchanges: Exchanges(), foundAt: InstantField()
+  }, closed)),
+  'rotation.orphan_revoked': defineEvent(1, 'The orphan is gone from the vendor\'s list.', Type.Object({
+    ...of(), vendorTokenId: VendorTokenId(), exchanges: Exchanges(), revokedAt: InstantField()
+  }, closed)),
+  'rotation.mint_settled': defineEvent(1, 'The vendor\'s list stayed the same long enough: nothing of the unknown minting is left, and it may be asked again.', Type.Object({
+    ...of(), attempt: Count(), exchanges: Exchanges(), settledAt: InstantField()
+  }, closed)),
+  'rotation.deliveries_started': defineEvent(1, 'A value is about to be opened and given to these consumers, all at once.', Type.Object({
+    ...of(), attempt: Count(), valueId: Uuid(), deliveries: Type.Array(Delivery(), { maxItems: 500 }), startedAt: InstantField()
+  }, closed)),
+  'rotation.deliveries_recorded': defineEvent(1, 'What became of some deliveries.', Type.Object({
+    ...of(), attempt: Count(), outcomes: Type.Array(Type.Object({
+      consumer: SubscriberName(), deliverySeq: Count(), status: oneOf(['sent', 'succeeded', 'failed', 'unreachable'] as const),
+      /** How often it was tried so far. */
+      tries: Count(), exchange: Type.Optional(ExchangeField()), at: InstantField()
+    }, closed), { maxItems: 100 })
+  }, closed)),
+  'rotation.delivery_acknowledged': defineEvent(1, 'A consumer reported that it uses what it was given.', Type.Object({
+    ...of(), consumer: SubscriberName(), deliverySeq: Count(), acknowledgedAt: InstantField()
+  }, closed)),
+  'rotation.distributed': defineEvent(1, 'Every required consumer has the new value.', Type.Object({ ...of(), attempt: Count(), distributedAt: InstantField() }, closed)),
+  'rotation.distribute_partial': defineEvent(1, 'Not every required consumer has the new value. The old one works on; retry or abort.', Type.Object({
+    ...of(), attempt: Count(), missing: Consumers(), endedAt: InstantField()
+  }, closed)),
+  'rotation.retry_requested': defineEvent(1, 'The failed deliveries are to be tried again, with the same new value.', Type.Object({ ...of(), attempt: Count(), requestedAt: InstantField() }, closed)),
+
+  // Stage 3
+  'rotation.validation_started': defineEvent(1, 'Every consumer is about to be asked to prove the new value, with a nonce each.', Type.Object({
+    ...of(), round: Count(), purpose: oneOf(['validate', 'revoke'] as const), valueId: Uuid(), startedAt: InstantField()
+  }, closed)),
+  'rotation.proofs_recorded': defineEvent(1, 'What some consumers answered to their nonce.', Type.Object({
+    ...of(), round: Count(), outcomes: Type.Array(Type.Object({
+      consumer: SubscriberName(), outcome: oneOf(proofOutcomes), exchange: Type.Optional(ExchangeField()), at: InstantField()
+    }, closed), { maxItems: 100 })
+  }, closed)),
+  'rotation.validated': defineEvent(1, 'All consumers proved the new value, or were waived: the old one may be revoked.', Type.Object({ ...of(), round: Count(), validatedAt: InstantField() }, closed)),
+  'rotation.validation_failed': defineEvent(1, 'Not all consumers proved the new value. The old one works on.', Type.Object({
+    ...of(), round: Count(), unproved: Consumers(), failedAt: InstantField()
+  }, closed)),
+  'rotation.consumer_waived': defineEvent(1, 'An operator does without the proof of a consumer that is not required.', Type.Object({
+    ...of(), consumer: SubscriberName(), waivedAt: InstantField()
+  }, closed)),
+  'rotation.revoke_requested': defineEvent(1, 'An operator typed the name and gave a ticket: after one more round of proofs the old value is revoked.', Type.Object({
+    ...of(), ticketCheck: oneOf(['open', 'format'] as const), requestedAt: InstantField()
+  }, closed)),
+  'rotation.gate_closed': defineEvent(1, 'Something seen since closed the gate: the old value was used, or a proof grew old.', Type.Object({
+    ...of(), why: Word(), consumers: Consumers(), exchanges: Exchanges(), closedAt: InstantField()
+  }, closed)),
+  'rotation.revoke_started': defineEvent(1, 'The vendor is about to be told to revoke the old token. From here the way is forward.', Type.Object({
+    ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(), startedAt: InstantField()
+  }, closed)),
+  'rotation.revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({
+    ...of(), attempt: Count(), outcome: oneOf(['revoked', 'refused', 'unknown'] as const), exchanges: Exchanges(), answeredAt: InstantField()
+  }, closed)),
+  'rotation.refusals_probed': defineEvent(1, 'The old token was tried: how often in a row it was refused by now.', Type.Object({
+    ...of(), refusedInARow: Count(), exchanges: Exchanges(), probedAt: InstantField()
+  }, closed)),
+  'rotation.revoke_unconfirmed': defineEvent(1, 'The old token is not seen refused yet; it is tried again.', Type.Object({ ...of(), since: InstantField() }, closed)),
+  'rotation.done': defineEvent(1, 'The old token was seen refused three times in a row, and no orphan is left.', Type.Object({
+    ...of(), oldValueId: Uuid(), newValueId: Uuid(), doneAt: InstantField()
+  }, closed)),
+
+  // The way back
+  'rotation.abort_requested': defineEvent(1, 'An operator wants to go back; what was minted makes it necessary to verify the old value first.', Type.Object({
+    ...of(), from: Word(), requestedAt: InstantField()
+  }, closed)),
+  'rotation.abort_refused': defineEvent(1, 'The old value is dead: there is nothing to go back to, the way is forward.', Type.Object({
+    ...of(), exchanges: Exchanges(), refusedAt: InstantField()
+  }, closed)),
+  'rotation.abort_started': defineEvent(1, 'The old value works: these consumers are given it back.', Type.Object({
+    ...of(), consumers: Consumers(), exchanges: Exchanges(), startedAt: InstantField()
+  }, closed)),
+  'rotation.new_revoke_started': defineEvent(1, 'All that may have taken the new value hold the old one again; the new token is about to be revoked.', Type.Object({
+    ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(), startedAt: InstantField()
+  }, closed)),
+  'rotation.new_revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({
+    ...of(), attempt: Count(), outcome: oneOf(['revoked', 'refused', 'unknown'] as const), exchanges: Exchanges(), answeredAt: InstantField()
+  }, closed)),
+  'rotation.aborted': defineEvent(1, 'The job ended as if it had not been: the old value holds.', Type.Object({ ...of(), abortedAt: InstantField() }, closed))
+}

@@ -1,0 +1,68 @@
+// A rotation as its facts say it is: the states of seed 004, each consumer's progress, and what a reader is shown.
+import type { Exchange } from '../credential/fields.ts'
+import type { Subscriber } from '../credential/manifest.ts'
+import type { Actor, Instant } from '../event.ts'
+import type { distributeStatuses, modes, proofOutcomes, triggers } from './events.ts'
+
+/** Every state of a job. Those in the first line wait for a human, those in the second for the service, those in the third are ends. */
+export const jobStates = [
+  'opened', 'verified', 'verify_failed', 'mint_failed', 'distribute_partial', 'distributed', 'validation_failed', 'validated',
+  'verifying', 'minting', 'mint_outcome_unknown', 'distributing', 'validating', 'confirming', 'revoking', 'revoke_unconfirmed', 'abort_checking', 'aborting',
+  'done', 'aborted'
+] as const
+export type JobState = (typeof jobStates)[number]
+
+/** What an operator may ask for: one POST each. */
+export const stepNames = ['verify', 'distribute', 'retry', 'validate', 'waive', 'revoke', 'abort'] as const
+export type StepName = (typeof stepNames)[number]
+
+export type Mode = (typeof modes)[number]
+export type Trigger = (typeof triggers)[number]
+export type DistributeStatus = (typeof distributeStatuses)[number]
+export type ProofOutcome = (typeof proofOutcomes)[number]
+
+/** What is known of one consumer within a job. */
+export interface ConsumerProgress extends Subscriber {
+  distributeStatus: DistributeStatus
+  deliverySeq: number | undefined
+  tries: number
+  /** In one sentence of ours; never a secret. */
+  lastError: string | undefined
+  sentAt: Instant | undefined
+  endedAt: Instant | undefined
+  proof: Subscriber['proof']
+  proofOutcome: ProofOutcome | undefined
+  provedAt: Instant | undefined
+  waived: { by: Actor, at: Instant, ticket: string | undefined } | undefined
+}
+
+/** What a reader is shown of a job: API, event stream, board and transcript are made of this. */
+export interface JobView {
+  credential: string
+  rotationId: string
+  mode: Mode
+  trigger: Trigger
+  state: JobState
+  /** One sentence: what this state means, and what to do next. */
+  meaning: string
+  /** Number of the last stage transition: the job's ETag (decision 32). */
+  transition: number
+  manifestVersion: number
+  openedAt: Instant
+  openedBy: Actor
+  changedAt: Instant
+  endedAt: Instant | undefined
+  oldValue: { valueId: string, vendorTokenId: string | undefined }
+  newValue: { valueId: string, vendorTokenId: string | undefined, fingerprint: string } | undefined
+  /** The exchange that made a stage fail: the vendor's own status and body. */
+  failure: Exchange | undefined
+  consumers: ConsumerProgress[]
+  /** The gate before revoking: open, or why not, naming the consumers. */
+  gate: { open: boolean, closedBy: Array<{ consumer: string | undefined, why: string }> }
+  /** What may be asked for now. */
+  steps: StepName[]
+  /** What abort would mean now, in one sentence; undefined where it is not offered. */
+  abortMeans: string | undefined
+  /** Something an operator should look at: how long it has waited already. */
+  alarm: string | undefined
+}
