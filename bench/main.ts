@@ -10,13 +10,20 @@ import type { SuiteResult } from './suites/suite.ts'
 const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean' }, out: { type: 'string', default: 'data/bench' } } })
 const plan = values.quick === true ? { rounds: 5, dropped: 2, sliceMs: 1000 } : { rounds: 12, dropped: 4, sliceMs: 2000 }
 
+const names = values.only?.split(',') ?? Object.keys(suites)
+const unknown = names.filter((name) => !Object.hasOwn(suites, name))
+if (unknown.length > 0) {
+  process.stderr.write(`no such suite: ${unknown.join(', ')}. There are: ${Object.keys(suites).join(', ')}\n`)
+  process.exit(2)
+}
+
 const say = (line: string) => { process.stdout.write(`${line}\n`) }
 const progress = (line: string) => { if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`) }
 
 const run = async (): Promise<SuiteResult[]> => {
   const results: SuiteResult[] = []
   for (const [name, suite] of Object.entries(suites)) {
-    if (values.only !== undefined && values.only !== name) continue
+    if (!names.includes(name)) continue
     const dir = mkdtempSync(join(tmpdir(), `chancery-bench-${name}-`))
     try {
       results.push(await suite({ ...plan, dir, progress: (line) => { progress(`${name}: ${line}`) } }))
