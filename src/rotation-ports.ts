@@ -77,12 +77,18 @@ export interface ProofAnswer { outcome: 'proved' | 'unproved' | 'unhealthy' | 'u
 export interface Deliveries {
   /** Compact JWE: ECDH-ES on X25519, A256GCM (decision 34). */
   seal (content: DeliveryContent, to: SubscriberKey): Promise<string>
-  /** Pushes a sealed value as a Standard Webhooks request, once; 2xx: `succeeded`, another answer: `failed`, none: `unreachable`. */
-  push (to: { subscriber: Subscriber, credential: string, rotationId: string, deliverySeq: number, jwe: string }): Promise<DeliveryOutcome>
+  /**
+   * Pushes a sealed value as a Standard Webhooks request, once; 2xx: `succeeded`, another answer: `failed`, none: `unreachable`.
+   * `secrets`: what the consumer may know and its answer repeat, the value and the one before it; the exchange shows none of it.
+   */
+  push (to: { subscriber: Subscriber, credential: string, rotationId: string, deliverySeq: number, jwe: string, secrets: readonly Secret[] }): Promise<DeliveryOutcome>
   /** Puts the thin entries of pulls on the Redis stream `credential:rotation_events`; throws if Redis is away. */
   announce (entries: ReadonlyArray<{ credential: string, rotationId: string, consumer: string, deliverySeq: number }>): Promise<void>
-  /** Asks a healthcheck with a nonce; `proved` if the answer is HMAC-SHA-256(value, nonce). One with proof `none` is `proved` by a healthy answer. */
-  probe (subscriber: Subscriber, value: Secret): Promise<ProofAnswer>
+  /**
+   * Asks a healthcheck with a nonce; `proved` if the answer is keyed by the value. One with proof `none` is `proved` by a healthy answer.
+   * `secrets`: what else its answer may repeat, the value before; the exchange shows neither.
+   */
+  probe (of: { subscriber: Subscriber, credential: string, value: Secret, secrets?: readonly Secret[] }): Promise<ProofAnswer>
   /** Standard Webhooks secret (`whsec_…`) of a consumer, a credential and a URL: another URL has another. */
   webhookSecret (of: { consumer: string, credential: string, url: string }): Secret
 }

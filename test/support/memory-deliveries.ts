@@ -146,7 +146,7 @@ export const memoryDeliveries = ({ clock, timeLimitMs = 5_000 }: { clock: Memory
       for (const { consumer: name, ...entry } of entries) consumer(name).inbox.push(entry)
     },
 
-    probe: async (subscriber, value): Promise<ProofAnswer> => {
+    probe: async ({ subscriber, value }): Promise<ProofAnswer> => {
       const to = consumer(subscriber.consumer)
       const began = clock.now()
       const behaviour = flaps(to) ? 'away' : to.probes.shift() ?? to.probe
