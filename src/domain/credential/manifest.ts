@@ -104,7 +104,8 @@ export const ManifestField = () => Type.Object({
   /** Absent for `manual` and `chancery-token`, which need none. */
   connection: Type.Optional(Connection()),
   sensitivity: Type.Union(sensitivities.map((word) => Type.Literal(word))),
-  owner: Type.Object({ name: Type.String({ minLength: 1, maxLength: 128 }), email: PersonalField() }, closed),
+  /** Both personal: sealed under the credential's own key (`credential-{name}`), in events and rows alike. */
+  owner: Type.Object({ name: PersonalField(), email: PersonalField() }, closed),
   /** How old a value may become, in days; absent: only what the vendor says about its expiry counts. */
   lifetimeDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
   /** So many days before a value expires, a rotation is due. */
