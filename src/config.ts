@@ -14,6 +14,8 @@ export interface Config {
   /** Key of the lifecycle stream, its namespace in front. */
   lifecycleStream: string
   lifecycleRetentionMs: number
+  /** Key of the stream that tells consumers of credentials to fetch, its namespace in front. */
+  rotationStream: string
   /** What the machine's own tools are given: PATH, and the way through a proxy if there is one. */
   toolEnvironment: Readonly<Record<string, string>>
   http: { host: string, port: number, tls: { certFile: string, keyFile: string } | undefined, trustedProxies: readonly string[] }
@@ -150,6 +152,7 @@ const toConfig = (settings: Settings, toolEnvironment: Config['toolEnvironment']
   postgresUrl: settings.CHANCERY_POSTGRES_URL,
   redisUrl: settings.CHANCERY_REDIS_URL,
   lifecycleStream: settings.CHANCERY_NAMESPACE === undefined ? settings.CHANCERY_LIFECYCLE_STREAM : `${settings.CHANCERY_NAMESPACE}:${settings.CHANCERY_LIFECYCLE_STREAM}`,
+  rotationStream: settings.CHANCERY_NAMESPACE === undefined ? 'credential:rotation_events' : `${settings.CHANCERY_NAMESPACE}:credential:rotation_events`,
   lifecycleRetentionMs: settings.CHANCERY_LIFECYCLE_RETENTION_DAYS * 86_400_000,
   toolEnvironment,
   http: {

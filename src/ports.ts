@@ -130,6 +130,8 @@ export interface Keys {
   lifecycleMac (canonical: string): string
   /** The key behind it, for consumers that check: 32 bytes. Handing it out is a fact (`consumer.mac_key_opened`). */
   lifecycleMacKey (): { keyId: string, key: Uint8Array }
+  /** Signs the deliveries to one place: 32 bytes, the same for the same words. Handing it out is a fact (`subscriber.webhook_secret_opened`). */
+  webhookSecret (place: string): Uint8Array
   /** HMAC of route and canonical body (decision 4), base64url. */
   fingerprint (route: string, canonicalBody: string): string
 }

@@ -18,6 +18,7 @@ export const openKeys = async (options: VaultOptions): Promise<Keys> => {
   const fingerprintKey = deriveKey(root, 'fingerprint')
   const userNameKey = deriveKey(root, 'user-name-hash')
   const lifecycleKey = deriveKey(root, 'lifecycle-mac')
+  const webhookKey = deriveKey(root, 'webhook-secret')
   const lifecycleKeyId = mac(lifecycleKey, 'key id').toString('hex').slice(0, 8)
   return {
     addressHash: (normalised) => mac(addressKey, normalised).toString('hex'),
@@ -25,6 +26,7 @@ export const openKeys = async (options: VaultOptions): Promise<Keys> => {
     userNameHash: (normalised) => mac(userNameKey, normalised).toString('hex'),
     lifecycleMac: (canonical) => `${lifecycleKeyId}:${mac(lifecycleKey, canonical).toString('base64url')}`,
     lifecycleMacKey: () => ({ keyId: lifecycleKeyId, key: new Uint8Array(lifecycleKey.export()) }),
+    webhookSecret: (place) => new Uint8Array(mac(webhookKey, place)),
     challenge: (challengeId) => new Uint8Array(mac(challengeKey, challengeId)),
     // The length in front keeps (route, body) apart from any other split of the same text.
     fingerprint: (route, canonicalBody) => mac(fingerprintKey, `${route.length}:${route}${canonicalBody}`).toString('base64url')

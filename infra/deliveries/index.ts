@@ -1,0 +1,85 @@
+// What reaches the consumers of credentials: sealed values, pushed or announced, and the question whether they use them.
+import { randomBytes } from 'node:crypto'
+import { Secret } from '../../src/domain/credential/secret.ts'
+import type { Clock, Keys } from '../../src/ports.ts'
+import type { Deliveries, DeliveryOutcome, ProofAnswer } from '../../src/rotation-ports.ts'
+import type { Outgoing } from '../outgoing/index.ts'
+import { createAnnouncer } from './announce.ts'
+import { judge } from './possession.ts'
+import { sealTo } from './seal.ts'
+import { signedHeaders, webhookSecretOf } from './webhook.ts'
+
+export interface DeliveriesOptions {
+  outgoing: Outgoing
+  keys: Pick<Keys, 'webhookSecret'>
+  clock: Clock
+  redis: {
+    /** Where Redis is; undefined as long as there is none. */
+    url: () => string | undefined
+    /** Key of the stream, its namespace in front. */
+    stream: string
+  }
+}
+
+export interface OpenDeliveries extends Deliveries { close (): void }
+
+/** Nothing is tried twice here: when to try again is the rotation's to say. */
+export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOptions): OpenDeliveries => {
+  const announcer = createAnnouncer(redis, clock)
+  const webhookSecret: Deliveries['webhookSecret'] = (of) => webhookSecretOf(keys, of)
+
+  return {
+    seal: sealTo,
+    webhookSecret,
+    announce: (entries) => announcer.announce(entries),
+    close: () => { announcer.close() },
+
+    push: async ({ subscriber, credential, rotationId, deliverySeq, jwe, secrets }): Promise<DeliveryOutcome> => {
+      const { consumer, delivery } = subscriber
+      if (delivery.kind !== 'push') throw new Error(`${consumer} pulls: it is announced to, not pushed`)
+      const { url } = delivery
+      const at = clock.now()
+      const body = JSON.stringify({
+        type: 'credential.rotation', timestamp: at.toISOString(), data: { credential, rotation_id: rotationId, delivery_seq: deliverySeq, jwe }
+      })
+      const secret = webhookSecret({ consumer, credential, url })
+      const headers = signedHeaders({ id: `${rotationId}-${consumer}-${deliverySeq}`, at, body, secret })
+      // What is sealed is no value, but the log is no place to keep it for whoever gets hold of a consumer's key one day.
+      const answer = await outgoing.request({ method: 'POST', url, headers, body, secrets: [...secrets, new Secret(jwe), secret], probe: 'push' })
+      const status = answered(answer)
+      if (status === undefined) return { status: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
+      const taken = status >= 200 && status < 300
+      return { status: taken ? 'succeeded' : 'failed', exchange: { ...answer.exchange, outcome: taken ? 'passed' : 'failed' } }
+    },
+
+    probe: async ({ subscriber, credential, value, secrets = [] }): Promise<ProofAnswer> => {
+      const nonce = randomBytes(32).toString('base64url')
+      const answer = await outgoing.request({
+        method: 'GET', url: asking(subscriber.healthcheck, { credential, nonce }), headers: { accept: 'application/json' }, secrets: [value, ...secrets], probe: 'healthcheck'
+      })
+      const status = answered(answer)
+      if (status === undefined) return { outcome: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
+      const { outcome, proof } = judge({ status, body: answer.body, needsProof: subscriber.proof.kind === 'possession', credential, nonce, value })
+      return { outcome, exchange: { ...withoutProof(answer.exchange, proof), outcome: outcome === 'proved' ? 'passed' : 'failed' } }
+    }
+  }
+}
+
+/** What cannot be a URL stays as it is: the way out says what is wrong with it. */
+const asking = (healthcheck: string, parameters: Record<string, string>): string => {
+  if (!URL.canParse(healthcheck)) return healthcheck
+  const url = new URL(healthcheck)
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return url.href
+}
+
+/** The status of a whole answer. A redirect is an answer too, though nobody follows it. */
+const answered = ({ status, exchange }: Awaited<ReturnType<Outgoing['request']>>): number | undefined =>
+  status ?? (exchange.failure === 'redirect_refused' ? 308 : undefined)
+
+/** With nonce and proof in the log, a short value could be guessed at leisure. */
+const withoutProof = (exchange: ProofAnswer['exchange'], proof: string | undefined): ProofAnswer['exchange'] => {
+  const { answer } = exchange
+  if (answer?.body === undefined || proof === undefined || proof === '') return exchange
+  return { ...exchange, answer: { ...answer, body: answer.body.replaceAll(proof, '[proof]') } }
+}
