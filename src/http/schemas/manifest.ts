@@ -1,0 +1,96 @@
+// A credential's manifest on the wire: the form of src/domain/credential/manifest.ts in snake_case, the owner in clear.
+import { Type, type Static } from '@sinclair/typebox'
+import { CredentialName, SubscriberName } from '../../domain/credential/fields.ts'
+import { Connection, sensitivities } from '../../domain/credential/manifest.ts'
+import { closed, Id } from './shared.ts'
+
+const Url = () => Type.String({ pattern: '^https?://', maxLength: 1024 })
+/** Not a blank. Without the flag `u`, which this schema is read without (src/http/manifest-items.ts). */
+const Text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, pattern: '\\S', description })
+const Pointer = (description: string) => Type.String({ pattern: '^(/([^~/]|~[01])*)*$', maxLength: 256, description: `JSON pointer (RFC 6901): ${description}` })
+const Refused = () => Type.Array(Type.Integer({ minimum: 400, maximum: 499 }), { minItems: 1, maxItems: 8, description: 'Statuses that mean: this token is refused' })
+
+const Call = (description: string) => Type.Object({
+  method: Type.Union((['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) => Type.Literal(method))),
+  url: Url(),
+  headers: Type.Optional(Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 1024 }), { maxProperties: 32 })),
+  body: Type.Optional(Type.String({ maxLength: 4096 })),
+  expect: Type.Array(Type.Integer({ minimum: 200, maximum: 599 }), { minItems: 1, maxItems: 16, description: 'Statuses that mean yes' })
+}, { ...closed, description: `${description}. {{value}}, {{connection}}, {{label}} and {{token_id}} are filled in` })
+
+const Http = Type.Object({
+  kind: Type.Literal('http'),
+  authenticate: Call('With the value: it authenticates'),
+  metadata: Call('With the value: its metadata can be read'),
+  may_mint: Call('With the connection, changing nothing: it may mint'),
+  mint: Type.Object({
+    call: Call('With the connection'), secret: Pointer('the new value'), token_id: Pointer('its id'), expires_at: Type.Optional(Pointer('its end'))
+  }, closed),
+  list: Type.Object({
+    call: Call('With the connection'), items: Pointer('an array; the others point into one of its items'), token_id: Pointer('the id'),
+    label: Type.Optional(Pointer('the label that it was minted under')), last_used_at: Type.Optional(Pointer('when it was last used'))
+  }, closed),
+  revoke: Call('With the connection'),
+  refused_statuses: Refused()
+}, closed)
+
+const PostgresRole = Type.Object({
+  kind: Type.Literal('postgres-role'),
+  group: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,40}$', maxLength: 41, description: 'The role that holds the rights' }),
+  address: Type.String({ pattern: '^postgres(ql)?://', maxLength: 512, description: 'Address and parameters, without role and password' })
+}, closed)
+
+const RedisAcl = Type.Object({
+  kind: Type.Literal('redis-acl'),
+  user: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$', maxLength: 64 }),
+  address: Type.String({ pattern: '^rediss?://', maxLength: 512, description: 'Address, without user and password' })
+}, closed)
+
+const ChanceryToken = Type.Object({ kind: Type.Literal('chancery-token'), principal_id: Id() }, closed)
+
+const Manual = Type.Object({
+  kind: Type.Literal('manual'),
+  instructions: Text(2048, 'What the operator is told to do'),
+  authenticate: Call('With the value: it authenticates'),
+  refused_statuses: Refused()
+}, closed)
+
+const Consumer = Type.Object({
+  consumer: Type.String({ ...SubscriberName(), description: 'Its name: the one behind consumer: in its principal\'s role' }),
+  required: Type.Boolean({ description: 'Must be said: revoking waits for each that is required, without exception' }),
+  delivery: Type.Union([
+    Type.Object({ kind: Type.Literal('push'), url: Url() }, closed),
+    Type.Object({ kind: Type.Literal('pull') }, closed)
+  ]),
+  healthcheck: Url(),
+  proof: Type.Union([
+    Type.Object({ kind: Type.Literal('possession') }, closed),
+    Type.Object({ kind: Type.Literal('none'), reason: Text(256, 'Why it cannot prove anything') }, closed)
+  ], { description: 'How it proves that it uses the new value; none only for one that is not required' })
+}, closed)
+
+/** What an operator puts: every member is checked, and all that is wrong is told at once. */
+export const Manifest = Type.Object({
+  vendor: Type.Union([Http, PostgresRole, RedisAcl, ChanceryToken, Manual]),
+  connection: Type.Optional(Connection()),
+  sensitivity: Type.Union(sensitivities.map((word) => Type.Literal(word))),
+  owner: Type.Object({
+    name: Text(128, 'Kept sealed'),
+    email: Type.String({ minLength: 3, maxLength: 254, pattern: '^[^\\s@\\u0000-\\u001f\\u007f]+@[^\\s@\\u0000-\\u001f\\u007f]+$', description: 'Kept sealed' })
+  }, closed),
+  lifetime_days: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650, description: 'How old a value may become' })),
+  lead_days: Type.Integer({ minimum: 0, maximum: 365, description: 'A rotation is due so long before the value expires' }),
+  consumers: Type.Array(Consumer, { maxItems: 500 })
+}, closed)
+export type WireManifest = Static<typeof Manifest>
+
+/** The same as it is shown: the owner is null without the right `persons.read`. */
+export const ShownManifest = Type.Object({
+  ...Manifest.properties,
+  owner: Type.Object({
+    name: Type.Union([Type.String({ maxLength: 128 }), Type.Null()], { description: 'null without the right `persons.read`' }),
+    email: Type.Union([Type.String({ maxLength: 254 }), Type.Null()], { description: 'null likewise' })
+  }, closed)
+}, closed)
+
+export const CredentialParams = Type.Object({ name: Type.String({ ...CredentialName(), description: 'The credential' }) }, closed)
