@@ -68,6 +68,9 @@ export type OpenConnection = (connection: Connection) => Promise<Secret | undefi
 /** The key that deliveries are sealed to: JWK of an X25519 public key. */
 export interface SubscriberKey { keyId: string, key: { kty: 'OKP', crv: 'X25519', x: string } }
 
+/** Which key a consumer has registered: read from its stream. */
+export interface SubscriberKeys { keyOf (consumer: string): Promise<SubscriberKey | undefined> }
+
 /** The sealed part of a delivery (decision 33): consumers refuse a `delivery_seq` smaller than the one they hold. */
 export interface DeliveryContent { credential: string, value: Secret, valueId: string, deliverySeq: number, rotationId?: string }
 

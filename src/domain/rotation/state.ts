@@ -1,0 +1,86 @@
+// What the facts of one rotation add up to: the fold's state, from which is derived what is due, offered and shown.
+import type { Exchange } from '../credential/fields.ts'
+import type { Subscriber } from '../credential/manifest.ts'
+import type { Actor, Instant } from '../event.ts'
+import type { DistributeStatus, JobState, Mode, ProofOutcome, Trigger } from './job.ts'
+
+/** One consumer in one job: what it was given, what it proved. */
+export interface ConsumerState {
+  subscriber: Subscriber
+  status: DistributeStatus
+  /** The delivery that it is to take; undefined as long as none was announced for it. */
+  delivery: { seq: number, valueId: string, startedAt: Instant } | undefined
+  tries: number
+  lastTryAt: Instant | undefined
+  sentAt: Instant | undefined
+  endedAt: Instant | undefined
+  lastError: string | undefined
+  /** True as soon as it may hold the new value: an announced delivery counts until it is known that nothing was sent. */
+  mayHoldNew: boolean
+  /** Its last answer to a nonce. */
+  probe: { round: number, tries: number, outcome: ProofOutcome, at: Instant } | undefined
+  provedAt: Instant | undefined
+  waived: { by: Actor, at: Instant, ticket: string | undefined } | undefined
+}
+
+/** A minting: asked for by an operator, claimed by a process, and what came of it. */
+export interface Minting {
+  attempt: number
+  status: 'requested' | 'started' | 'minted' | 'failed' | 'unknown' | 'settled'
+  valueId: string | undefined
+  label: string | undefined
+  knownTokenIds: readonly string[] | undefined
+  /** When the status changed. */
+  at: Instant
+}
+
+export interface NewValue { valueId: string, fingerprint: string, vendorTokenId: string | undefined, expiresAt: Instant | undefined }
+
+/** One round of proofs; `manifestVersion` is the one it was begun at. */
+export interface Round { number: number, purpose: 'validate' | 'revoke', startedAt: Instant, manifestVersion: number }
+
+/** Revoking at the vendor: of the old value, or on the way back of the new one. */
+export interface Revoking {
+  attempt: number
+  firstStartedAt: Instant
+  startedAt: Instant
+  answer: 'revoked' | 'refused' | 'unknown' | undefined
+  answeredAt: Instant | undefined
+}
+
+export interface Job {
+  rotationId: string
+  mode: Mode
+  trigger: Trigger
+  state: JobState
+  transition: number
+  openedAt: Instant
+  openedBy: Actor
+  changedAt: Instant
+  endedAt: Instant | undefined
+  oldValue: { valueId: string, vendorTokenId: string | undefined }
+  newValue: NewValue | undefined
+  failure: Exchange | undefined
+  verifyAttempt: number
+  minting: Minting | undefined
+  /** Announced, and not known to be gone. */
+  orphan: { vendorTokenId: string, foundAt: Instant } | undefined
+  /** The last time that an orphan was found or revoked. */
+  orphanAt: Instant | undefined
+  distribution: { attempt: number, endedAt: Instant | undefined }
+  consumers: ReadonlyMap<string, ConsumerState>
+  /** Rounds of proofs so far. */
+  rounds: number
+  round: Round | undefined
+  validatedAt: Instant | undefined
+  revoking: Revoking | undefined
+  refusals: { inARow: number, probedAt: Instant | undefined }
+  unconfirmedSince: Instant | undefined
+  abort: { from: JobState, requestedAt: Instant, startedAt: Instant | undefined, giveBack: readonly string[], checkedDead: boolean } | undefined
+  newRevoking: Revoking | undefined
+  /** The process that appended the reactor's last fact, and when. */
+  holder: { id: string, at: Instant } | undefined
+}
+
+/** What an ended job leaves behind. */
+export interface PastRotation { rotationId: string, end: 'done' | 'aborted', endedAt: Instant }
