@@ -17,8 +17,11 @@ export interface VaultOptions {
 /** The key that wraps other keys, never used on anything else. */
 export const wrappingKey = ({ key }: MasterKey): KeyObject => deriveKey(key, 'wrapping')
 
-/** What a wrapped key is bound to, so that rows cannot be exchanged. */
-export const boundTo = (table: 'secret' | 'subject', name: string): string => `${table}/${name}`
+/** The key that seals values of credentials: another than that of keys, so that neither can be taken for the other. */
+export const sealingKey = ({ key }: MasterKey): KeyObject => deriveKey(key, 'credential-value')
+
+/** What a wrapped key or a sealed value is bound to, so that rows cannot be exchanged. */
+export const boundTo = (table: 'secret' | 'subject' | 'credential_value', name: string): string => `${table}/${name}`
 
 /** Quotes a schema for use in SQL. */
 export const quoted = (schema: string): string => `"${schema.replaceAll('"', '""')}"`

@@ -9,6 +9,7 @@ import { gather } from './gather.ts'
 import { boundTo, openSecrets, quoted, wrappingKey, type VaultOptions } from '../keys/secrets.ts'
 
 export { rotateMasterKey } from './rotate.ts'
+export { openCredentialValues } from './values.ts'
 export type { VaultOptions } from '../keys/secrets.ts'
 
 /** Opened keys that are kept; and how long, since another process may destroy one meanwhile. */
