@@ -18,6 +18,8 @@ export interface RequestOptions {
   /** `Idempotency-Key`: sending the same again gets the first answer again. */
   key?: string | undefined
   ifMatch?: string | undefined
+  /** `Last-Event-ID`: a stream of events goes on after this one. */
+  lastEventId?: string | undefined
   /** Position that a query must have reached. */
   minPosition?: string | undefined
   /** Statuses besides 2xx whose JSON body is wanted as it is. */
@@ -28,12 +30,14 @@ export interface RequestOptions {
   token?: 'never' | 'if_any'
   /** Ctrl-C lets this request come to its end: its caller stops after it. */
   whole?: boolean
+  /** Ends this request alone, besides the signal that ends the run. */
+  signal?: AbortSignal
 }
 
 export interface Client {
   request<Body> (method: string, path: string, options?: RequestOptions): Promise<Answer<Body>>
   /** A body of any length, as it comes. */
-  stream (path: string, options?: Pick<RequestOptions, 'query'>): Promise<Readable>
+  stream (path: string, options?: Pick<RequestOptions, 'query' | 'lastEventId' | 'signal'>): Promise<Readable>
   /** All items of a list with a cursor, page by page. */
   pages<Item> (path: string, query?: RequestOptions['query'], minPosition?: string): AsyncGenerator<Item>
 }
@@ -54,12 +58,13 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
       return await fetch(url, {
         method,
         redirect: 'error',
-        signal: options.whole === true ? late : AbortSignal.any([signal, late]),
+        signal: options.whole === true ? late : AbortSignal.any([signal, late, ...options.signal === undefined ? [] : [options.signal]]),
         headers: {
           ...authorization(settings, options.token),
           ...options.body !== undefined && { 'content-type': 'application/json' },
           ...options.key !== undefined && { 'idempotency-key': options.key },
           ...options.ifMatch !== undefined && { 'if-match': options.ifMatch },
+          ...options.lastEventId !== undefined && { 'last-event-id': options.lastEventId },
           ...options.minPosition !== undefined && { 'chancery-position': options.minPosition }
         },
         ...options.body !== undefined && { body: JSON.stringify(options.body) }

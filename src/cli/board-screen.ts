@@ -1,0 +1,128 @@
+// Shows a rotation as it goes: redrawn in place on a terminal, a line for each change elsewhere.
+import type { Writable } from 'node:stream'
+import { board, standing } from './board.ts'
+import type { ConsumerView, JobView } from './rotation-api.ts'
+import { printable, type Surroundings } from './terminal.ts'
+
+export interface BoardScreen {
+  show (job: JobView): void
+  /** Something about us, under the board until it is taken back; undefined takes it back. */
+  remark (text: string | undefined): void
+  /** Leaves what is drawn as it is; the next `show` begins below. */
+  rest (): void
+  /** Every consumer, however many there are. */
+  all (job: JobView): void
+  close (): void
+}
+
+type Output = Writable & { isTTY?: boolean, columns?: number, rows?: number }
+
+/** Milliseconds between two drawings at most, and between those in which only the time has gone on. */
+const PAUSE = 80
+const TICK = 1_000
+
+/** Where nothing can be redrawn, or nobody looks, lines take the board's place. */
+export const createScreen = ({ stdout, env }: Pick<Surroundings, 'stdout' | 'env'>): BoardScreen =>
+  stdout.isTTY === true && env['TERM'] !== 'dumb' ? drawn(stdout, wantsColour(env)) : told(stdout)
+
+/** https://no-color.org: set and not empty. */
+const wantsColour = (env: Surroundings['env']): boolean => (env['NO_COLOR'] ?? '') === ''
+
+const drawn = (output: Output, colour: boolean): BoardScreen => {
+  let job: JobView | undefined
+  let remark: string | undefined
+  /** The drawn lines without colour, from which follows how many rows they take after the screen changed its width. */
+  let plain: readonly string[] = []
+  let due: NodeJS.Timeout | undefined
+  let last = -Infinity
+
+  const rows = (width: number): number => plain.reduce((sum, line) => sum + Math.max(1, Math.ceil([...line].length / width)), 0)
+  const draw = (): void => {
+    clearTimeout(due)
+    due = undefined
+    if (job === undefined) return
+    last = performance.now()
+    // A column is kept free: a terminal breaks a line that fills the last one.
+    const width = (output.columns ?? 80) - 1
+    const size = { width, height: (output.rows ?? 24) - 1, now: new Date(), remark }
+    const up = rows(width + 1)
+    const lines = board(job, { ...size, colour })
+    output.write(`${up > 0 ? `\u001b[${up}F` : ''}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`)
+    plain = colour ? board(job, { ...size, colour: false }) : lines
+  }
+  const soon = (): void => { due ??= setTimeout(draw, Math.max(0, last + PAUSE - performance.now())) }
+  const tick = setInterval(() => { soon() }, TICK)
+  output.on('resize', soon)
+  const rest = (): void => {
+    if (due !== undefined) draw()
+    plain = []
+    job = undefined
+  }
+  return {
+    show: (next) => {
+      job = next
+      soon()
+    },
+    remark: (text) => {
+      if (text === remark) return
+      remark = text
+      soon()
+    },
+    rest,
+    all: (whole) => {
+      rest()
+      for (const line of board(whole, { width: (output.columns ?? 80) - 1, colour, now: new Date() })) output.write(`${line}\n`)
+    },
+    close: () => {
+      if (due !== undefined) draw()
+      clearInterval(tick)
+      clearTimeout(due)
+      output.off('resize', soon)
+    }
+  }
+}
+
+/** Columns of a board that goes to a file or a pipe. */
+const WIDE = 160
+
+const told = (output: Output): BoardScreen => {
+  let before: JobView | undefined
+  let remarked: string | undefined
+  const line = (text: string): void => { output.write(`${text}\n`) }
+  return {
+    show: (job) => {
+      for (const text of changes(before, job)) line(text)
+      before = job
+    },
+    remark: (text) => {
+      if (text !== undefined && text !== remarked) line(text)
+      remarked = text
+    },
+    rest: () => {},
+    all: (job) => { for (const text of board(job, { width: WIDE, colour: false, now: new Date() })) line(text) },
+    close: () => {}
+  }
+}
+
+/** What is new in a view, a line each: the state with its meaning, then every consumer that moved. */
+export const changes = (before: JobView | undefined, job: JobView): string[] => {
+  const lines: string[] = []
+  if (before?.state !== job.state) {
+    lines.push(`${job.changed_at}  ${job.state}: ${printable(job.meaning)}`)
+    if (job.failure?.answer != null) lines.push(`  the vendor answered ${printable(`${job.failure.answer.status} ${job.failure.answer.body ?? ''}`)}`.trimEnd())
+    else if (job.failure != null) lines.push(`  no answer: ${job.failure.failure ?? 'unknown'}`)
+  }
+  if (job.alarm != null && job.alarm !== before?.alarm) lines.push(`  ${printable(job.alarm)}`)
+  const known = new Map(before?.consumers.map((consumer) => [consumer.consumer, stands(consumer)]))
+  for (const consumer of job.consumers) {
+    const now = stands(consumer)
+    if (before !== undefined && known.get(consumer.consumer) !== now) lines.push(`  ${consumer.consumer}: ${now}`)
+  }
+  return lines
+}
+
+const stands = (consumer: ConsumerView): string => {
+  const { distribute_status: status, tries, last_error: error, proof_outcome: outcome, waived } = consumer
+  const proof = waived != null ? ', waived' : outcome == null ? '' : `, ${outcome}`
+  return `${status}${tries > 1 ? ` after ${tries} tries` : ''}${proof}${error != null && standing(consumer) === 'bad' ? ` (${printable(error)})` : ''}`
+}

@@ -1,0 +1,71 @@
+// Follows a rotation by its server-sent events, over as many connections as it takes: one that breaks goes on where it broke.
+import { setTimeout as pause } from 'node:timers/promises'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import type { Client } from './client.ts'
+import { Failure } from './failures.ts'
+import { hasEnded, rotationPath, type JobView } from './rotation-api.ts'
+
+/** One fact of a job, and how the job stood after it. */
+export interface JobEvent { id: string | undefined, fact: string, at: string, actor: { type: string, id: string }, view: JobView }
+
+export interface FollowOptions {
+  signal: AbortSignal
+  /** Told when the connection is lost, and with undefined when there is one again. */
+  onConnection?: (trouble: string | undefined) => void
+  /** Milliseconds of silence after which a connection counts as lost; the service sends a comment more often. */
+  silence?: number
+}
+
+/** Milliseconds of silence: three of the service's heartbeats. */
+const SILENCE = 45_000
+/** Milliseconds until the first new connection, doubled for each that fails, and the most. */
+const FIRST_PAUSE = 250
+const LONGEST_PAUSE = 5_000
+
+/**
+ * The events of one job from its first on, each once, until it is done or aborted, or `signal` ends it.
+ * @throws Failure for what waiting does not mend: no such rotation, no right to see it.
+ */
+export async function * followJob (client: Client, { credential, rotationId }: { credential: string, rotationId: string }, options: FollowOptions): AsyncGenerator<JobEvent, void, undefined> {
+  const path = rotationPath(credential, rotationId, 'events')
+  let lastEventId: string | undefined
+  let wait = FIRST_PAUSE
+  while (!options.signal.aborted) {
+    try {
+      for await (const event of connection(client, path, lastEventId, options)) {
+        wait = FIRST_PAUSE
+        lastEventId = event.id ?? lastEventId
+        yield event
+        if (hasEnded(event.view)) return
+      }
+    } catch (error) {
+      if (options.signal.aborted) return
+      if (error instanceof Failure && error.exit !== 'unavailable') throw error
+    }
+    options.onConnection?.('The connection to the service is lost; trying again. The rotation goes on without it.')
+    await pause(wait, undefined, { signal: options.signal }).catch(() => {})
+    wait = Math.min(LONGEST_PAUSE, wait * 2)
+  }
+}
+
+/** Events of one connection; it ends when the service ends it, and throws when it breaks or falls silent. */
+async function * connection (client: Client, path: string, lastEventId: string | undefined, { signal, onConnection, silence = SILENCE }: FollowOptions): AsyncGenerator<JobEvent, void, undefined> {
+  const silent = new AbortController()
+  const watch = setTimeout(() => { silent.abort() }, silence)
+  const arrived: JobEvent[] = []
+  const parser = createParser({ onEvent: (message) => { arrived.push(eventOf(message)) } })
+  const decoder = new TextDecoder()
+  try {
+    const body = await client.stream(path, { lastEventId, signal: AbortSignal.any([signal, silent.signal]) })
+    onConnection?.(undefined)
+    for await (const chunk of body) {
+      watch.refresh()
+      parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }))
+      yield * arrived.splice(0)
+    }
+  } finally {
+    clearTimeout(watch)
+  }
+}
+
+const eventOf = ({ id, event = '', data }: EventSourceMessage): JobEvent => ({ ...JSON.parse(data) as Omit<JobEvent, 'id' | 'fact'>, id, fact: event })
