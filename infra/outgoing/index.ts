@@ -1,8 +1,15 @@
 // The one way out by HTTP, to vendors, consumers and the ticket system: guarded, short, small, without redirects, scrubbed.
+import { Agent } from 'undici'
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { Secret } from '../../src/domain/credential/secret.ts'
+import { guardedConnector, type ConnectorOptions } from './connector.ts'
+import { bodyOf, headersOf, requestHeadersOf, targetOf } from './exchange.ts'
+import type { Failure } from './failures.ts'
+import { createGuard } from './guard.ts'
+import { createScrub } from './scrub.ts'
+import { send, type Sent } from './send.ts'
 
-export interface OutgoingOptions {
+export interface OutgoingOptions extends Partial<Pick<ConnectorOptions, 'lookup' | 'ca'>> {
   /** CIDRs and host names whose addresses may be private (`CHANCERY_OUTGOING_ALLOW`, decision 35). */
   allow: readonly string[]
   /** Plain http, to this machine only (`CHANCERY_OUTGOING_HTTP=loopback`, for development). */
@@ -20,6 +27,13 @@ export interface OutgoingRequest {
   secrets: readonly Secret[]
   /** What it is for: the exchange's `probe`. */
   probe: string
+  /**
+   * On a connection of its own, closed afterwards: for what must not be asked for twice. A kept connection that the other
+   * side is just closing would leave it unknown. Default: false, connections are kept for a few seconds.
+   */
+  ownConnection?: boolean
+  /** So much of each body stands in the exchange, in characters; default and at most 4,096. */
+  keep?: number
 }
 
 export interface Answered {
@@ -38,10 +52,67 @@ export interface Outgoing {
   request (request: OutgoingRequest): Promise<Answered>
   /** For one request, in ms. */
   readonly timeoutMs: number
-  /** Ends the connections that were kept. */
+  /** Ends the connections that were kept; what is under way fails. */
   close (): Promise<void>
 }
 
-export const createOutgoing = ({ timeoutMs = 5_000 }: OutgoingOptions): Outgoing => ({
-  request: () => Promise.reject(new Error('not joined yet')), timeoutMs, close: () => Promise.resolve()
-})
+/** Headers that say how a request is transported, which is ours to decide. */
+const TRANSPORT: ReadonlySet<string> = new Set([
+  'host', 'connection', 'keep-alive', 'transfer-encoding', 'content-length', 'upgrade', 'expect', 'te', 'trailer', 'proxy-connection', 'accept-encoding'
+])
+export const isTransportHeader = (name: string): boolean => TRANSPORT.has(name.toLowerCase())
+
+/**
+ * Opens the way out.
+ * @throws StartError for an entry of `allow` that is neither address, CIDR nor host name
+ */
+export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup, ca }: OutgoingOptions): Outgoing => {
+  const guard = createGuard({ allow, plainLoopback })
+  const connect = guardedConnector({ guard, timeoutMs, ...(lookup && { lookup }), ...(ca !== undefined && { ca }) })
+  // Vendors and consumers are many hosts with a request now and then: each kept connection ends by itself after 4 s.
+  const kept = new Agent({ connect, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 4_000 })
+  const single = new Agent({ connect, pipelining: 0 })
+
+  const request = async ({ method, url: text, headers = {}, body, secrets, probe, ownConnection = false, keep = 4_096 }: OutgoingRequest): Promise<Answered> => {
+    const at = new Date()
+    const begun = performance.now()
+    const scrub = createScrub(secrets)
+    const url = urlOf(text)
+    const asked = requestHeadersOf(headers)
+    const { sent, answer, failure }: Sent = typeof url === 'string'
+      ? { sent: false, failure: url }
+      : Object.keys(headers).some(isTransportHeader)
+        ? { sent: false, failure: 'request_invalid' }
+        : await send(ownConnection ? single : kept, { url, method, headers: { 'user-agent': 'chancery', ...asked.sent, 'accept-encoding': 'identity' }, body, timeoutMs })
+    const whole = failure === undefined && answer !== undefined
+    const exchange: Exchange = {
+      probe,
+      outcome: whole && answer.status >= 200 && answer.status < 300 ? 'passed' : whole || !sent || failure === 'redirect_refused' ? 'failed' : 'unknown',
+      request: {
+        method, target: targetOf(url, text, scrub), headers: headersOf(asked.shown, scrub),
+        ...(body !== undefined && { body: bodyOf(body, scrub, keep) })
+      },
+      ...(answer && {
+        answer: { status: String(answer.status), headers: headersOf(answer.headers, scrub), ...(answer.body !== undefined && { body: bodyOf(answer.body, scrub, keep) }) }
+      }),
+      ...(failure !== undefined && { failure }),
+      at: at.toISOString(),
+      tookMs: Math.round(performance.now() - begun)
+    }
+    return { exchange, sent, ...(whole && { status: answer.status, ...(answer.body !== undefined && { body: answer.body }) }) }
+  }
+
+  return { request, timeoutMs, close: async () => { await Promise.all([kept.destroy(), single.destroy()]) } }
+}
+
+const urlOf = (text: string): URL | Failure => {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    return 'url_invalid'
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'scheme_forbidden'
+  if (url.username !== '' || url.password !== '') return 'credentials_in_url'
+  return url
+}
