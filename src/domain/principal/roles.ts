@@ -21,7 +21,8 @@ export const permissions = [
 export type Permission = (typeof permissions)[number]
 
 export const roles = {
-  superadmin: permissions,
+  // What is meant for a consumer is no operator's to take, whatever else he may (decision 34).
+  superadmin: permissions.filter((permission) => permission !== 'credentials.consume'),
   'console-users-write': ['testers.read', 'testers.write', 'ghosts.reset', 'persons.read'],
   'console-users-read': ['testers.read', 'persons.read'],
   'accounts-service': ['accounts.ghost_check', 'accounts.ghost_delete'],

@@ -1,0 +1,79 @@
+// What a consumer of credentials asks for itself: `/api/v1/consumers/{name}/…`, for the caller of that very name and nobody else.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { acknowledge, fetchValue } from '../../commands/rotations/consumers.ts'
+import type { FetchDeps } from '../../commands/rotations/deps.ts'
+import { openWebhookSecret, registerKey, type SubscriberDeps } from '../../commands/subscribers/subscribers.ts'
+import { refuse } from '../../domain/codes.ts'
+import { consumerRoleOf } from '../../domain/principal/roles.ts'
+import { keyOf } from '../../domain/subscriber/subscriber.ts'
+import { accepted } from '../answers.ts'
+import { commandContext } from '../command-context.ts'
+import * as schemas from '../schemas/subscribers.ts'
+
+export type SubscriberRouteDeps = SubscriberDeps & FetchDeps
+
+const PATH = '/api/v1/consumers/:name'
+const permission = 'credentials.consume'
+const config = { permission } as const
+const tags = ['consumers']
+
+export const subscriberRoutes = (deps: SubscriberRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
+  // After the door has looked at the token and before anything of the body is read.
+  app.addHook('onRequest', ownNameOnly)
+
+  app.put(`${PATH}/key`, {
+    config,
+    schema: { tags, summary: 'Register the public key that one\'s deliveries are sealed to, or replace it', params: schemas.SubscriberParams, body: schemas.KeyBody, response: { 200: schemas.KeyAccepted } }
+  }, async (request, reply) => {
+    const { params: { name: consumer }, body: key, ifMatch } = request
+    const receipt = await registerKey(deps, { consumer, key, ifMatch }, commandContext(request))
+    const registered = keyOf(receipt.state)
+    if (registered === undefined) throw new Error('a key that was neither recorded nor refused')
+    return accepted(reply, receipt, { consumer, key_id: receipt.keyId, registered_at: registered.registeredAt })
+  })
+
+  app.post(`${PATH}/webhook-secret`, {
+    config,
+    schema: { tags, summary: 'The secret that checks what is pushed for a credential; each opening is a fact', params: schemas.SubscriberParams, body: schemas.WebhookSecretBody, response: { 200: schemas.WebhookSecretAnswer } }
+  }, async (request, reply) => {
+    const { params: { name: consumer }, body: { credential } } = request
+    const { url, secret, ...receipt } = await openWebhookSecret(deps, { consumer, credential }, commandContext(request))
+    unkept(reply)
+    return accepted(reply, receipt, { consumer, credential, url, secret: secret.reveal() })
+  })
+
+  app.get(`${PATH}/credentials/:credential`, {
+    config,
+    schema: { tags, summary: 'The value that is to be used now, sealed to the registered key; each fetch is a fact', params: schemas.SubscriberCredentialParams, response: { 200: schemas.FetchedAnswer } }
+  }, async (request, reply) => {
+    const { name: consumer, credential } = request.params
+    const { jwe, deliverySeq, ...receipt } = await fetchValue(deps, { consumer, credential }, commandContext(request))
+    unkept(reply)
+    return accepted(reply, receipt, { consumer, credential, delivery_seq: deliverySeq, jwe })
+  })
+
+  app.post(`${PATH}/credentials/:credential/acknowledgements`, {
+    config,
+    schema: {
+      tags, summary: 'Report that a delivered value is in use; safe to repeat', params: schemas.SubscriberCredentialParams, body: schemas.AcknowledgementBody, response: { 200: schemas.AcknowledgementAnswer }
+    }
+  }, async (request, reply) => {
+    const { params: { name: consumer, credential }, body: { delivery_seq: deliverySeq } } = request
+    const receipt = await acknowledge(deps, { consumer, credential, deliverySeq }, commandContext(request))
+    return accepted(reply, receipt, { consumer, credential, delivery_seq: deliverySeq })
+  })
+}
+
+/** No cache on the way may keep it. */
+const unkept = (reply: { header (name: string, value: string): unknown }): void => { void reply.header('cache-control', 'no-store') }
+
+/** The role `consumer:{name}` is of that name alone, and no other role stands in for it, also not a superadmin's (decision 34). */
+const ownNameOnly = async (request: FastifyRequest): Promise<void> => {
+  const { caller, method, id, routeOptions: { url = '' }, server: { door: { access } } } = request
+  const { name = '' } = request.params as { name?: string }
+  const role = consumerRoleOf(name)
+  if (caller?.roles.has(role) === true) return
+  if (caller !== undefined) await access.noteRefusal({ caller, permission, route: `${method} ${url}`, requestId: id })
+  refuse('forbidden', 'What is meant for a consumer is given to the principal with its own role consumer:{name}, and to nobody else.', { permission })
+}
