@@ -18,6 +18,9 @@ export interface DueRules extends RotationRules {
   timeLimitMs: number
 }
 
+/** The reactor as an actor: its facts tell who holds a job. */
+export const SYSTEM = 'rotation'
+
 /** Requests to a consumer end within this time. */
 export const CONSUMER_LIMIT_MS = 5_000
 export const DELIVERY_TRIES = 5

@@ -8,14 +8,16 @@ import type { DistributeStatus, JobState, Mode, ProofOutcome, Trigger } from './
 export interface ConsumerState {
   subscriber: Subscriber
   status: DistributeStatus
-  /** The delivery that it is to take; undefined as long as none was announced for it. */
+  /** The last delivery that was announced for it. */
   delivery: { seq: number, valueId: string, startedAt: Instant } | undefined
+  /** False where a delivery is still to be announced: after a joining, a changed address, a retry, or at the beginning. */
+  announced: boolean
   tries: number
   lastTryAt: Instant | undefined
   sentAt: Instant | undefined
   endedAt: Instant | undefined
   lastError: string | undefined
-  /** True as soon as it may hold the new value: an announced delivery counts until it is known that nothing was sent. */
+  /** True once something was sent to it, or it fetched the new value itself: it may hold it. */
   mayHoldNew: boolean
   /** Its last answer to a nonce. */
   probe: { round: number, tries: number, outcome: ProofOutcome, at: Instant } | undefined
@@ -73,8 +75,9 @@ export interface Job {
   rounds: number
   round: Round | undefined
   validatedAt: Instant | undefined
+  gateClosed: { why: string, consumers: readonly string[], at: Instant } | undefined
   revoking: Revoking | undefined
-  refusals: { inARow: number, probedAt: Instant | undefined }
+  refusals: { inARow: number, probes: number, probedAt: Instant | undefined }
   unconfirmedSince: Instant | undefined
   abort: { from: JobState, requestedAt: Instant, startedAt: Instant | undefined, giveBack: readonly string[], checkedDead: boolean } | undefined
   newRevoking: Revoking | undefined

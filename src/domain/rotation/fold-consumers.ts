@@ -1,0 +1,124 @@
+// Folds what becomes of each consumer: joining and changing, deliveries, acknowledgements, proofs and waivers.
+import type { Subscriber } from '../credential/manifest.ts'
+import type { Actor, Instant } from '../event.ts'
+import { deliveryError, proofError } from './sentences.ts'
+import type { JobState } from './job.ts'
+import type { RotationFact } from './fact.ts'
+import type { ConsumerState, Job } from './state.ts'
+
+type DataOf<T extends RotationFact['type']> = Extract<RotationFact, { type: T }>['data']
+
+export const fresh = (subscriber: Subscriber): ConsumerState => ({
+  subscriber, status: 'pending', delivery: undefined, announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined,
+  lastError: undefined, mayHoldNew: false, probe: undefined, provedAt: undefined, waived: undefined
+})
+
+/** To be delivered once more: of the same value under the same number. */
+export const again = (consumer: ConsumerState): ConsumerState =>
+  ({ ...consumer, status: 'pending', announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined, lastError: undefined })
+
+/** Changes the consumers that `change` has something to say about. */
+export const withConsumers = (job: Job, names: Iterable<string>, change: (consumer: ConsumerState, name: string) => ConsumerState): Job => {
+  const consumers = new Map(job.consumers)
+  for (const name of names) {
+    const consumer = consumers.get(name)
+    if (consumer !== undefined) consumers.set(name, change(consumer, name))
+  }
+  return { ...job, consumers }
+}
+
+/** Moves to another state: a stage transition, counted (decision 32). */
+export const move = (job: Job, state: JobState, at: Instant): Job =>
+  state === job.state ? job : { ...job, state, transition: job.transition + 1, changedAt: at }
+
+export const satisfied = ({ provedAt, waived }: ConsumerState): boolean => provedAt !== undefined || waived !== undefined
+
+const undecided: readonly JobState[] = ['distribute_partial', 'distributed', 'validation_failed', 'validated', 'validating', 'confirming']
+
+/**
+ * A version of the manifest in an open job: joiners are new, a changed address voids what was delivered, proved and waived
+ * for it, who left is forgotten. Between minting and revoking the job goes back as far as that takes it.
+ */
+export const withManifest = (job: Job, subscribers: readonly Subscriber[], at: Instant): Job => {
+  const consumers = new Map(subscribers.map((subscriber) => {
+    const before = job.consumers.get(subscriber.consumer)
+    return [subscriber.consumer, before === undefined ? fresh(subscriber) : changed(before, subscriber)] as const
+  }))
+  return settled({ ...job, consumers }, at)
+}
+
+const changed = (before: ConsumerState, subscriber: Subscriber): ConsumerState => {
+  const { delivery, healthcheck, proof } = before.subscriber
+  const same = JSON.stringify([sorted(delivery), healthcheck, sorted(proof)]) === JSON.stringify([sorted(subscriber.delivery), subscriber.healthcheck, sorted(subscriber.proof)])
+  if (!same) return { ...fresh(subscriber), mayHoldNew: before.mayHoldNew || before.delivery !== undefined }
+  return { ...before, subscriber, waived: subscriber.required ? undefined : before.waived }
+}
+
+const sorted = (value: object) => Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)
+
+/** Between minting and revoking: who is still to be given the new value brings the job back to distributing, who lost their proof to validating. */
+export const settled = (job: Job, at: Instant): Job => {
+  if (job.newValue === undefined || !undecided.includes(job.state)) return job
+  const consumers = [...job.consumers.values()]
+  if (consumers.some(({ announced }) => !announced)) return move({ ...job, round: undefined }, 'distributing', at)
+  if ((job.state === 'validated' || job.state === 'confirming') && !consumers.every(satisfied)) return move({ ...job, round: undefined }, 'distributed', at)
+  return job
+}
+
+export const deliveriesStarted = (job: Job, { deliveries, valueId, startedAt }: DataOf<'rotation.deliveries_started'>): Job => {
+  const seqs = new Map(deliveries.map(({ consumer, deliverySeq }) => [consumer, deliverySeq]))
+  return withConsumers(job, seqs.keys(), (consumer, name) => {
+    const seq = seqs.get(name) ?? 0
+    const known = consumer.delivery?.seq === seq && consumer.delivery.valueId === valueId
+    return { ...known ? consumer : again(consumer), announced: true, delivery: { seq, valueId, startedAt } }
+  })
+}
+
+/** What an older delivery came to changes nothing, nor does what comes after a success. */
+export const deliveriesRecorded = (job: Job, { outcomes }: DataOf<'rotation.deliveries_recorded'>): Job => {
+  const byName = new Map(outcomes.map((outcome) => [outcome.consumer, outcome]))
+  return withConsumers(job, byName.keys(), (consumer, name) => {
+    const outcome = byName.get(name)
+    if (outcome === undefined || consumer.delivery?.seq !== outcome.deliverySeq || consumer.status === 'succeeded') return consumer
+    const { status, tries, exchange, at } = outcome
+    const nothingSent = status === 'failed' && exchange === undefined
+    return {
+      ...consumer, status, tries, lastTryAt: at,
+      sentAt: status === 'sent' ? at : consumer.sentAt,
+      endedAt: status === 'sent' ? undefined : at,
+      lastError: status === 'sent' || status === 'succeeded' ? undefined : deliveryError(consumer.subscriber, status, exchange),
+      mayHoldNew: consumer.mayHoldNew || (!nothingSent && consumer.delivery.valueId === job.newValue?.valueId)
+    }
+  })
+}
+
+export const acknowledged = (job: Job, { consumer: name, deliverySeq, acknowledgedAt }: DataOf<'rotation.delivery_acknowledged'>): Job =>
+  withConsumers(job, [name], (consumer) => consumer.delivery?.seq !== deliverySeq
+    ? consumer
+    : {
+        ...consumer, status: 'succeeded', announced: true, endedAt: acknowledgedAt, lastError: undefined,
+        mayHoldNew: consumer.mayHoldNew || consumer.delivery.valueId === job.newValue?.valueId
+      })
+
+export const fetched = (job: Job, name: string, valueId: string): Job => valueId !== job.newValue?.valueId || job.endedAt !== undefined
+  ? job
+  : withConsumers(job, [name], (consumer) => ({ ...consumer, mayHoldNew: true }))
+
+export const proofsRecorded = (job: Job, { round, outcomes }: DataOf<'rotation.proofs_recorded'>): Job => {
+  if (job.round?.number !== round) return job
+  const byName = new Map(outcomes.map((outcome) => [outcome.consumer, outcome]))
+  return withConsumers(job, byName.keys(), (consumer, name) => {
+    const answer = byName.get(name)
+    if (answer === undefined) return consumer
+    const { outcome, exchange, at } = answer
+    const tries = (consumer.probe?.round === round ? consumer.probe.tries : 0) + 1
+    const proved = outcome === 'proved'
+    return {
+      ...consumer, probe: { round, tries, outcome, at }, provedAt: proved ? at : undefined,
+      lastError: proved ? undefined : proofError(outcome, exchange)
+    }
+  })
+}
+
+export const waived = (job: Job, name: string, by: Actor, at: Instant, ticket: string | undefined): Job =>
+  withConsumers(job, [name], (consumer) => ({ ...consumer, waived: { by, at, ticket } }))
