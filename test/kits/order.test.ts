@@ -132,7 +132,7 @@ t.test('it can be installed: packed, unpacked elsewhere, imported by its name, w
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const place = t.testdir({ node_modules: {}, built: {} })
   const built = join(place, 'built')
-  execFileSync(process.execPath, [join(root, 'scripts/build-kits.mjs'), built])
+  execFileSync(process.execPath, [join(root, 'scripts/build-kits.mjs'), 'lobby', built])
   const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', place], { cwd: built, encoding: 'utf8' })) as Array<{ filename: string, files: Array<{ path: string }> }>
   const installed = join(place, 'node_modules', 'chancery-lobby-kit')
   mkdirSync(installed)
