@@ -39,13 +39,14 @@ export const targetOf = (url: unknown, text: string, scrub: Scrub): string => {
   return cut(storable(scrub(target)), TARGET_LIMIT)
 }
 
-export const bodyOf = (body: string, scrub: Scrub, keep: number): string => cut(storable(scrub(body)), Math.min(keep, BODY_LIMIT))
+export const bodyOf = (body: string, scrub: Scrub, keep: number): string => cut(storable(scrub(body, Math.min(keep, BODY_LIMIT))), Math.min(keep, BODY_LIMIT), body.length)
 
 /** NUL and lone surrogates would stop a read model for good (Postgres takes neither). */
 const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd')
 
-const cut = (text: string, limit: number): string => {
-  if (text.length <= limit) return text
-  const rest = ` … (${text.length} characters)`
-  return storable(text.slice(0, limit - rest.length)) + rest
+/** `length`: of the whole, where the text is only its beginning. */
+const cut = (text: string, limit: number, length = text.length): string => {
+  if (text.length <= limit && length <= limit) return text
+  const rest = ` … (${length} characters)`
+  return storable(text.slice(0, Math.max(0, limit - rest.length))) + rest
 }

@@ -1,60 +1,85 @@
 // Takes secrets out of text, in every form in which a request sends them or an answer repeats them.
 import type { Secret } from '../../src/domain/credential/secret.ts'
+import { layersOf } from './layers.ts'
 
 export const PLACEHOLDER = '[secret]'
 
-export type Scrub = (text: string) => string
+/** With `limit`, only so many characters of the result are wanted: less may come back of a text that is much longer. */
+export type Scrub = (text: string, limit?: number) => string
+
+type Span = [from: number, to: number]
+
+/** The longest form of a character: a surrogate pair in JSON in JSON. */
+const LONGEST_ESCAPE = 14
+/** A text longer than so many times the limit is cut before it is searched: an answer must not cost what it likes. */
+const AHEAD = 4
 
 /**
  * A function that replaces the secrets: as they are; with any of their characters percent-encoded, JSON-escaped or as
- * HTML entities, be it mixed; in hex; and in base64 and base64url wherever they begin in the encoded text, as the
- * password of Basic authentication does behind a user name that nobody told us.
+ * HTML entities, be it mixed or in one another; in hex; and in base64 and base64url wherever they begin in the encoded
+ * text, as the password of Basic authentication does behind a user name that nobody told us.
  */
 export const createScrub = (secrets: readonly Secret[]): Scrub => {
-  const forms = [...new Set(secrets.map((secret) => secret.reveal()).filter((text) => text !== ''))]
-    .sort((a, b) => b.length - a.length)
-    .flatMap((text) => [anyHow(text), ...encoded(text)])
-  if (forms.length === 0) return (text) => text
-  const pattern = new RegExp(forms.join('|'), 'g')
-  return (text) => text.replace(pattern, PLACEHOLDER)
+  const texts = [...new Set(secrets.map((secret) => secret.reveal()).filter((text) => text !== ''))]
+  if (texts.length === 0) return (text) => text
+  const cores = [...new Set(texts.flatMap(coresOf))]
+  const spaced = texts.some((text) => text.includes(' '))
+  const longest = Math.max(...texts.map((text) => text.length)) * LONGEST_ESCAPE
+  const whole = (text: string): string => replaced(text, [
+    ...spansOf(text, texts, cores), ...(spaced && text.includes('+') ? spansOf(text.replaceAll('+', ' '), texts, []) : [])
+  ])
+  return (text, limit = Infinity) => {
+    if (text.length <= limit * AHEAD) return whole(text)
+    // The cut may have gone through a secret, which nobody would find any more.
+    const head = whole(text.slice(0, limit * AHEAD))
+    return head.slice(0, Math.max(0, head.length - longest))
+  }
+}
+
+const spansOf = (whole: string, texts: readonly string[], cores: readonly string[]): Span[] => {
+  const spans: Span[] = []
+  for (const { text, from, to } of layersOf(whole)) {
+    for (const secret of texts) for (const at of placesOf(text, secret)) spans.push([from(at), to(at + secret.length - 1)])
+    for (const core of cores) {
+      for (const at of placesOf(text, core)) {
+        // The digits beside a core hold bits of the secret's ends; so they go too, with the padding.
+        const before = /[A-Za-z0-9+/_-]{0,2}$/.exec(text.slice(Math.max(0, at - 2), at))?.[0].length ?? 0
+        const after = /^[A-Za-z0-9+/_-]{0,2}={0,2}/.exec(text.slice(at + core.length, at + core.length + 4))?.[0].length ?? 0
+        spans.push([from(at - before), to(at + core.length + after - 1)])
+      }
+    }
+  }
+  return spans
+}
+
+const placesOf = (text: string, part: string): number[] => {
+  const places: number[] = []
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + part.length)) places.push(at)
+  return places
 }
 
 /** Shorter ones would be found in innocent text. */
 const SHORTEST_CORE = 8
 
-const encoded = (text: string): string[] => {
+/** What stands in base64 or hex wherever it holds the secret. */
+const coresOf = (text: string): string[] => {
   const bytes = Buffer.from(text, 'utf8')
-  const cores = [0, 1, 2].flatMap((offset) => {
+  const inBase64 = [0, 1, 2].flatMap((offset) => {
     const whole = Buffer.concat([Buffer.alloc(offset), bytes])
     // Only the digits that hold nothing but bits of the secret are the same behind any other text.
     const [from, to] = [Math.ceil(offset * 8 / 6), Math.floor(whole.length * 8 / 6)]
     return (['base64', 'base64url'] as const).map((form) => whole.toString(form).slice(from, to))
   })
-  const around = '(?:[A-Za-z0-9_-]|[+/]|%2[BFbf])'
-  return [
-    ...[...new Set(cores)].filter((core) => core.length >= SHORTEST_CORE).map((core) => `${around}{0,2}${anyHow(core)}${around}{0,2}(?:=|%3[Dd]){0,2}`),
-    ...(bytes.length >= 4 ? [[...bytes.toString('hex')].map((digit) => /[a-f]/.test(digit) ? `[${digit}${digit.toUpperCase()}]` : digit).join('')] : [])
-  ]
+  const hex = bytes.length < 4 ? [] : [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]
+  return [...inBase64.filter((core) => core.length >= SHORTEST_CORE), ...hex]
 }
 
-const entities: Readonly<Record<string, string>> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos' }
-const jsonEscapes: Readonly<Record<string, string>> = { '\n': 'n', '\r': 'r', '\t': 't', '\b': 'b', '\f': 'f' }
-
-/** Each character as it is or in one of its escaped forms; a percent sign may itself have been encoded before. */
-const anyHow = (text: string): string => [...text].map((character) => {
-  const percent = [...Buffer.from(character, 'utf8')].map((byte) => `%(?:25)*${anyCase(byte, 2)}`).join('')
-  const json = [...character].flatMap((whole) => whole.split('')).map((unit) => `\\\\{1,2}u${anyCase(unit.charCodeAt(0), 4)}`).join('')
-  const escape = jsonEscapes[character]
-  const plain = `\\\\{0,3}${literal(character)}`
-  const point = character.codePointAt(0) ?? 0
-  return `(?:${[
-    /[A-Za-z0-9]/.test(character) ? literal(character) : plain, percent, json, `&#(?:0*${point}|[xX]0*${point.toString(16)});`,
-    ...(character === ' ' ? ['\\+'] : []), ...(escape === undefined ? [] : [`\\\\{1,3}${escape}`]),
-    ...(entities[character] === undefined ? [] : [`&${entities[character]};`])
-  ].join('|')})`
-}).join('')
-
-const anyCase = (value: number, digits: number): string =>
-  [...value.toString(16).padStart(digits, '0')].map((digit) => /[a-f]/.test(digit) ? `[${digit}${digit.toUpperCase()}]` : digit).join('')
-
-const literal = (character: string): string => character.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&')
+const replaced = (text: string, spans: Span[]): string => {
+  let done = ''
+  let end = 0
+  for (const [from, to] of spans.sort(([a], [b]) => a - b)) {
+    if (from >= end) done += text.slice(end, from) + PLACEHOLDER
+    end = Math.max(end, to)
+  }
+  return done + text.slice(end)
+}
