@@ -1,6 +1,5 @@
 // What a job asks the outside world for next: derived from its facts, carried out by the reactor, answered by facts.
 import type { Subscriber } from '../credential/manifest.ts'
-import type { Instant } from '../event.ts'
 
 /** One effect that is due. Where it must not happen twice, the fact that announces it is appended first, and is the claim. */
 export type Action =
@@ -9,10 +8,11 @@ export type Action =
   | { kind: 'mint', attempt: number }
   /** `mint_started` without an outcome, of a process that is gone: unknown. */
   | { kind: 'give_up_mint', attempt: number }
-  /** Looks at the vendor's list for what an unknown minting left; `quietSince`: the first look that showed what the last one showed. */
-  | { kind: 'settle_mint', attempt: number, quietSince: Instant | undefined }
+  /** Looks at the vendor's list for what an unknown minting left, until it has shown nothing for long enough. */
+  | { kind: 'settle_mint', attempt: number }
   | { kind: 'revoke_orphan', vendorTokenId: string }
   | { kind: 'start_deliveries', attempt: number, valueId: string, consumers: readonly string[] }
+  /** `tries`: which try this is. */
   | { kind: 'deliver', attempt: number, valueId: string, deliveries: ReadonlyArray<{ subscriber: Subscriber, deliverySeq: number, tries: number }> }
   /** Pulls that nobody acknowledged in time become `unreachable`. */
   | { kind: 'expire_deliveries', attempt: number, consumers: readonly string[] }
@@ -23,7 +23,8 @@ export type Action =
   /** Before `revoke_started`: the vendor's list, for orphans and for uses of the old value since it was superseded. */
   | { kind: 'check_before_revoke' }
   | { kind: 'revoke', attempt: number }
-  | { kind: 'probe_refused', valueId: string, refusedInARow: number, replace: boolean }
+  | { kind: 'probe_refused', valueId: string, refusedInARow: number }
+  | { kind: 'tell_unconfirmed' }
   | { kind: 'finish' }
   | { kind: 'check_old', valueId: string }
   | { kind: 'revoke_new', attempt: number }

@@ -1,6 +1,144 @@
 // What a job asks of the outside world next: a pure function of its facts and the time.
-import type { Credential } from '../credential/state.ts'
-import type { Due } from './actions.ts'
-import type { DueRules } from './rules.ts'
+import { openJob } from '../credential/credential.ts'
+import type { Credential, KnownCredential } from '../credential/state.ts'
+import type { Action, Due } from './actions.ts'
+import { backDue, newValueDue } from './due-deliveries.ts'
+import { CONSUMER_LIMIT_MS, PROBE_TRIES, REFUSALS, REFUSAL_PAUSE_MS, pauseAfter, type DueRules } from './rules.ts'
+import { mayHold, roundProved } from './standing.ts'
+import type { ConsumerState, Job, Revoking } from './state.ts'
 
-export const due = (credential: Credential, now: Date, rules: DueRules): Due => ({ actions: [], again: undefined })
+const nothing: Due = { actions: [], again: undefined }
+const doNow = (action: Action): Due => ({ actions: [action], again: undefined })
+const at = (ms: number): Due => ({ actions: [], again: new Date(ms) })
+
+/** The states in which the service has something to do; in `distribute_partial` a late acknowledgement may end it well. */
+export const due = (credential: Credential, now: Date, rules: DueRules): Due => {
+  const job = openJob(credential)
+  if (job === undefined || credential.status === 'absent') return nothing
+  const heldUntil = heldElsewhereUntil(job, rules)
+  if (heldUntil > now.getTime() && works(job)) return at(heldUntil)
+  return dueOf(credential, job, now.getTime(), rules)
+}
+
+/** Until when another process is taken to be at work; where there can be none, only until its last requests have ended. */
+const heldElsewhereUntil = ({ holder }: Job, { holder: own, alone, timeLimitMs }: DueRules): number => {
+  if (holder === undefined || holder.id === own) return 0
+  return alone ? 0 : Date.parse(holder.at) + 2 * Math.max(timeLimitMs, CONSUMER_LIMIT_MS)
+}
+
+const waiting: ReadonlyArray<Job['state']> = ['opened', 'verified', 'verify_failed', 'mint_failed', 'distributed', 'validation_failed', 'validated']
+const works = ({ state }: Job): boolean => !waiting.includes(state)
+
+const dueOf = (credential: KnownCredential, job: Job, now: number, rules: DueRules): Due => {
+  switch (job.state) {
+    case 'verifying': return doNow({ kind: 'verify', attempt: job.verifyAttempt, valueId: job.oldValue.valueId, replace: job.mode === 'replace' })
+    case 'minting':
+    case 'mint_outcome_unknown': return mintDue(job) ?? nothing
+    case 'distributing': return newValueDue(job, now, rules) ?? doNow({ kind: 'end_distribution', attempt: job.distribution.attempt })
+    case 'distribute_partial': return requiredServed(job) ? doNow({ kind: 'end_distribution', attempt: job.distribution.attempt }) : nothing
+    case 'validating': return roundDue(credential, job, 'validate', now) ?? doNow({ kind: 'end_validation', round: job.rounds, purpose: 'validate' })
+    case 'confirming': return confirmDue(credential, job, now, rules)
+    case 'revoking':
+    case 'revoke_unconfirmed': return revokingDue(job, now, rules)
+    case 'abort_checking': return abortDue(job, now, rules)
+    case 'aborting': return backDue(job, now, rules) ?? newRevokeDue(job, now)
+    case 'opened': case 'verified': case 'verify_failed': case 'mint_failed': case 'distributed': case 'validation_failed': case 'validated':
+    case 'done': case 'aborted': return nothing
+  }
+}
+
+const requiredServed = ({ consumers }: Job): boolean => [...consumers.values()].every(({ subscriber, status }) => !subscriber.required || status === 'succeeded')
+
+const mintDue = ({ minting, orphan }: Job): Due | undefined => {
+  switch (minting?.status) {
+    case 'requested': return doNow({ kind: 'mint', attempt: minting.attempt })
+    case 'started': return doNow({ kind: 'give_up_mint', attempt: minting.attempt })
+    case 'unknown': return doNow(orphan === undefined ? { kind: 'settle_mint', attempt: minting.attempt } : { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+    case 'minted': case 'failed': case 'settled': case undefined: return undefined
+  }
+}
+
+/** A round of proofs at the manifest that holds; undefined once everybody has answered to it. */
+const roundDue = ({ version }: KnownCredential, job: Job, purpose: 'validate' | 'revoke', now: number): Due | undefined => {
+  const { round } = job
+  if (round === undefined || round.purpose !== purpose || round.manifestVersion !== version) {
+    return doNow({ kind: 'start_validation', purpose, round: job.rounds + 1, valueId: job.newValue?.valueId ?? '' })
+  }
+  const open = [...job.consumers.values()].filter((consumer) => toProbe(consumer, round.number))
+  if (open.length === 0) return undefined
+  const ready = open.filter((consumer) => probeAt(consumer, round.number) <= now)
+  return ready.length > 0
+    ? doNow({ kind: 'probe', round: round.number, valueId: job.newValue?.valueId ?? '', subscribers: ready.map(({ subscriber }) => subscriber) })
+    : at(Math.min(...open.map((consumer) => probeAt(consumer, round.number))))
+}
+
+const toProbe = ({ waived, probe }: ConsumerState, round: number): boolean =>
+  waived === undefined && (probe?.round !== round || (probe.outcome !== 'proved' && probe.tries < PROBE_TRIES))
+
+const probeAt = ({ probe }: ConsumerState, round: number): number => probe?.round === round ? Date.parse(probe.at) + pauseAfter(probe.tries) : 0
+
+const confirmDue = (credential: KnownCredential, job: Job, now: number, { proofMaxAgeMs }: DueRules): Due => {
+  const open = roundDue(credential, job, 'revoke', now)
+  if (open !== undefined) return open
+  if (!roundProved(credential, job)) return doNow({ kind: 'end_validation', round: job.rounds, purpose: 'revoke' })
+  if (job.orphan !== undefined) return doNow({ kind: 'revoke_orphan', vendorTokenId: job.orphan.vendorTokenId })
+  // What came between took long: the proofs are to be of now.
+  if (job.round !== undefined && now - Date.parse(job.round.startedAt) > proofMaxAgeMs) {
+    return doNow({ kind: 'start_validation', purpose: 'revoke', round: job.rounds + 1, valueId: job.newValue?.valueId ?? '' })
+  }
+  return doNow({ kind: 'check_before_revoke' })
+}
+
+/** Who joins from now on is given the new value on the way, and nothing waits for that. */
+const revokingDue = (job: Job, now: number, rules: DueRules): Due => {
+  const joiners = newValueDue(job, now, rules) ?? nothing
+  if (joiners.actions.length > 0) return joiners
+  const next = oldRevokeDue(job, now)
+  return next.again !== undefined && joiners.again !== undefined && joiners.again < next.again ? { ...next, again: joiners.again } : next
+}
+
+/** Revoke, try the old value, again until it was refused three times in a row; a vendor that still takes it is told again, later and later. */
+const oldRevokeDue = (job: Job, now: number): Due => {
+  const { revoking, refusals, orphan } = job
+  if (revoking === undefined || revoking.answer === undefined) return doNow({ kind: 'revoke', attempt: (revoking?.attempt ?? 0) + 1 })
+  if (refusals.inARow >= REFUSALS) return doNow(orphan === undefined ? { kind: 'finish' } : { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+  const probe: Action = { kind: 'probe_refused', valueId: job.oldValue.valueId, refusedInARow: refusals.inARow }
+  const probedAt = refusals.probedAt === undefined ? 0 : Date.parse(refusals.probedAt)
+  if (probedAt < Date.parse(revoking.startedAt) || (refusals.probedAt !== undefined && refusals.inARow > 0)) {
+    const next = refusals.inARow > 0 ? probedAt + REFUSAL_PAUSE_MS : 0
+    return next <= now ? doNow(probe) : at(next)
+  }
+  if (job.state !== 'revoke_unconfirmed') return doNow({ kind: 'tell_unconfirmed' })
+  const next = probedAt + pauseAfter(revoking.attempt)
+  return next <= now ? doNow({ kind: 'revoke', attempt: revoking.attempt + 1 }) : at(next)
+}
+
+/** Before there is a way back: what is being minted comes to its end, attempts of a process that is gone are waited out, the old value is tried. */
+const abortDue = (job: Job, now: number, rules: DueRules): Due => {
+  const minting = job.minting?.status === 'requested' ? undefined : mintDue(job)
+  if (minting !== undefined) return minting
+  if (job.newValue === undefined) return newRevokeDue(job, now)
+  const underWay = waitedOutAt(job, rules)
+  if (underWay > now) return at(underWay)
+  return job.mode === 'replace' ? newRevokeDue(job, now) : doNow({ kind: 'check_old', valueId: job.oldValue.valueId })
+}
+
+const waitedOutAt = (job: Job, { holder: own }: DueRules): number => {
+  const { holder, consumers } = job
+  if (holder === undefined || holder.id === own || ![...consumers.values()].some((consumer) => mayHold(job, consumer))) return 0
+  return Date.parse(holder.at) + CONSUMER_LIMIT_MS
+}
+
+/** The new token is revoked until the vendor says so; then its list must show nothing that is left of the job. */
+const newRevokeDue = (job: Job, now: number): Due => {
+  const { newValue, newRevoking, orphan } = job
+  if (orphan !== undefined) return doNow({ kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+  if (newValue === undefined || newRevoking?.answer === 'revoked') return doNow({ kind: 'end_abort' })
+  if (newRevoking?.answer === undefined) return doNow({ kind: 'revoke_new', attempt: (newRevoking?.attempt ?? 0) + 1 })
+  return retryAt(newRevoking, now, { kind: 'revoke_new', attempt: newRevoking.attempt + 1 })
+}
+
+const retryAt = ({ attempt, answeredAt, startedAt }: Revoking, now: number, action: Action): Due => {
+  const next = Date.parse(answeredAt ?? startedAt) + pauseAfter(attempt)
+  return next <= now ? doNow(action) : at(next)
+}

@@ -49,12 +49,14 @@ export const withManifest = (job: Job, subscribers: readonly Subscriber[], at: I
 
 const changed = (before: ConsumerState, subscriber: Subscriber): ConsumerState => {
   const { delivery, healthcheck, proof } = before.subscriber
-  const same = JSON.stringify([sorted(delivery), healthcheck, sorted(proof)]) === JSON.stringify([sorted(subscriber.delivery), subscriber.healthcheck, sorted(subscriber.proof)])
+  const same = canonical([delivery, healthcheck, proof]) === canonical([subscriber.delivery, subscriber.healthcheck, subscriber.proof])
   if (!same) return { ...fresh(subscriber), mayHoldNew: before.mayHoldNew || before.delivery !== undefined }
   return { ...before, subscriber, waived: subscriber.required ? undefined : before.waived }
 }
 
-const sorted = (value: object) => Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)
+/** Text of a value that does not depend on the order of its keys. */
+export const canonical = (value: unknown): string => JSON.stringify(value, (_key, part: unknown) =>
+  typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1)) : part) ?? ''
 
 /** Between minting and revoking: who is still to be given the new value brings the job back to distributing, who lost their proof to validating. */
 export const settled = (job: Job, at: Instant): Job => {

@@ -1,7 +1,58 @@
 // A job as readers are shown it: API, event stream, board and transcript are made of this.
 import type { Credential } from '../credential/state.ts'
-import type { JobView } from './job.ts'
-import type { RotationRules } from './rules.ts'
+import { abortTable } from './abort-table.ts'
+import type { ConsumerProgress, JobView } from './job.ts'
+import { abortable, meanings, offered } from './offered.ts'
+import { ALARM_MS, type RotationRules } from './rules.ts'
+import { gate, namesOf } from './standing.ts'
+import type { ConsumerState, Job } from './state.ts'
 
 /** The open job or the last one, by its id; older ones are folded from the stream up to their end (`readJob`). */
-export const jobView = (credential: Credential, rotationId: string, now: Date, rules: RotationRules): JobView | undefined => undefined
+export const jobView = (credential: Credential, rotationId: string, now: Date, rules: Pick<RotationRules, 'proofMaxAgeMs'>): JobView | undefined => {
+  if (credential.status === 'absent' || credential.job?.rotationId !== rotationId) return undefined
+  const { job, name, version } = credential
+  const { mode, trigger, state, transition, openedAt, openedBy, changedAt, endedAt, oldValue, newValue, failure } = job
+  const closedBy = beforeRevoking(job) ? gate(job, now, rules) : []
+  return {
+    credential: name, rotationId, mode, trigger, state, meaning: meaningOf(job), transition, manifestVersion: version,
+    openedAt, openedBy, changedAt, endedAt, oldValue,
+    newValue: newValue && { valueId: newValue.valueId, vendorTokenId: newValue.vendorTokenId, fingerprint: newValue.fingerprint },
+    failure,
+    consumers: [...job.consumers.values()].map(progress),
+    gate: { open: state === 'validated' && closedBy.length === 0, closedBy },
+    steps: offered(job),
+    abortMeans: abortable(job) ? abortTable[state].means : undefined,
+    alarm: alarm(job, now)
+  }
+}
+
+const beforeRevoking = ({ newValue, revoking, abort, endedAt }: Job): boolean =>
+  newValue !== undefined && revoking === undefined && abort?.startedAt === undefined && endedAt === undefined
+
+const meaningOf = ({ state, abort }: Job): string =>
+  abort?.checkedDead === true && state !== 'done' ? `${meanings[state]} Abort was refused: the old value is dead, the way is forward.` : meanings[state]
+
+const progress = ({ subscriber, status, delivery, tries, lastError, sentAt, endedAt, probe, provedAt, waived }: ConsumerState): ConsumerProgress => ({
+  ...subscriber, distributeStatus: status, deliverySeq: delivery?.seq, tries, lastError, sentAt, endedAt, proofOutcome: probe?.outcome, provedAt, waived
+})
+
+/** What has taken longer than an operator should let it, in a sentence. */
+const alarm = (job: Job, now: Date): string | undefined => {
+  const since = (at: string | undefined): number => at === undefined ? 0 : now.getTime() - Date.parse(at)
+  const minutes = (at: string | undefined): string => `${Math.floor(since(at) / 60_000)} minutes`
+  const { state, revoking, abort, minting, changedAt } = job
+  if ((state === 'revoking' || state === 'revoke_unconfirmed') && since(revoking?.firstStartedAt) >= ALARM_MS) {
+    return `For ${minutes(revoking?.firstStartedAt)} the old token has not been seen refused three times in a row. Look at the vendor.`
+  }
+  if (state === 'abort_checking' && since(abort?.requestedAt) >= ALARM_MS) return `For ${minutes(abort?.requestedAt)} the vendor has not said whether the old value works.`
+  if (state === 'aborting' && since(abort?.startedAt ?? changedAt) >= ALARM_MS) return `For ${minutes(abort?.startedAt ?? changedAt)} the way back has not come to its end. ${waitingFor(job)}`
+  if (state === 'mint_outcome_unknown' && since(minting?.at) >= ALARM_MS) return `For ${minutes(minting?.at)} the vendor's list could not settle whether it minted.`
+  return undefined
+}
+
+const waitingFor = ({ abort, consumers }: Job): string => {
+  const names = namesOf((abort?.giveBack ?? []).flatMap((name) => consumers.get(name) ?? []).filter(({ status }) => status !== 'succeeded'))
+  return names.length === 0
+    ? 'Look at the vendor, which has to revoke the new token.'
+    : `The old value is not confirmed by ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' and others' : ''}. One that has vanished leaves by a version of the manifest without it.`
+}

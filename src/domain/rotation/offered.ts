@@ -1,0 +1,73 @@
+// Which steps a job offers in which state, and what each state means: one table for decisions, view and documents.
+import { abortTable } from './abort-table.ts'
+import type { JobState, StepName } from './job.ts'
+import { mayHold } from './standing.ts'
+import type { Job } from './state.ts'
+
+/** What may be asked for besides abort. `retry` and `waive` only while there is somebody for it. */
+export const stepTable: Readonly<Record<JobState, readonly StepName[]>> = {
+  opened: ['verify'],
+  verifying: [],
+  verified: ['distribute'],
+  verify_failed: ['verify'],
+  minting: [],
+  mint_failed: ['distribute'],
+  mint_outcome_unknown: [],
+  distributing: [],
+  distribute_partial: ['retry'],
+  distributed: ['retry', 'validate', 'waive'],
+  validating: [],
+  validation_failed: ['retry', 'validate', 'waive'],
+  validated: ['validate', 'waive', 'revoke'],
+  confirming: [],
+  revoking: [],
+  revoke_unconfirmed: [],
+  abort_checking: [],
+  aborting: [],
+  done: [],
+  aborted: []
+}
+
+/** One sentence for each state: what it means, and what to do next. */
+export const meanings: Readonly<Record<JobState, string>> = {
+  opened: 'The rotation is open and nothing was touched. Verify the current value next.',
+  verifying: 'The current value is being tried at the vendor; nothing is changed.',
+  verified: 'The current value works and a new one may be minted. Distribute next: it mints a new value and gives it to the consumers.',
+  verify_failed: 'Nothing was touched: the vendor did not accept the probes. Mend what its answer says, then verify again, or abort.',
+  minting: 'The vendor is asked for a new value; the old one works on.',
+  mint_failed: 'The vendor refused to mint: nothing was made. Mend what its answer says, then distribute again, or abort.',
+  mint_outcome_unknown: 'Whether the vendor minted is not known. Its list is being looked at, and what is found is revoked; then it can be asked again.',
+  distributing: 'The consumers are given the new value; the old one works on.',
+  distribute_partial: 'Not every required consumer has the new value; the old one works on. Retry those that failed, or abort.',
+  distributed: 'Every required consumer has the new value; the old one works on. Validate next: each consumer has to prove the new one.',
+  validating: 'The consumers are asked to prove that they use the new value; the old one works on.',
+  validation_failed: 'The gate is closed: not everything is proved. The old value works on. Validate again, waive who is not required, or abort.',
+  validated: 'All consumers proved the new value or were waived. Revoke the old one next, by typing the name of the credential, with a ticket.',
+  confirming: 'The consumers are asked once more, and the vendor\'s list is looked at; then the old token is revoked.',
+  revoking: 'The vendor is told to revoke the old token, which has to be seen refused three times in a row.',
+  revoke_unconfirmed: 'The old token is not seen refused yet. It is revoked and tried again until it is.',
+  abort_checking: 'Abort was asked for: the old value is being tried before anything is given back.',
+  aborting: 'The consumers are given the old value back; then the new token is revoked.',
+  done: 'Done: the new value is the current one, and the old token was seen refused.',
+  aborted: 'Aborted: the old value is the current one, and nothing is left of a new one.'
+}
+
+/** Delivered not at all, or unproved by the last answer. */
+const behind = ({ consumers }: Job): boolean =>
+  [...consumers.values()].some(({ status, probe, provedAt }) => status !== 'succeeded' || (probe !== undefined && provedAt === undefined))
+
+const waivable = ({ consumers }: Job): boolean => [...consumers.values()].some(({ subscriber, waived }) => !subscriber.required && waived === undefined)
+
+/** True if somebody may have taken the new value while there is no old one to give back (ADR 0151). */
+export const replacedAlready = (job: Job): boolean => job.mode === 'replace' && [...job.consumers.values()].some((consumer) => mayHold(job, consumer))
+
+/** What may be asked for now. */
+export const offered = (job: Job): StepName[] => {
+  const steps = stepTable[job.state].filter((step) => (step !== 'retry' || behind(job)) && (step !== 'waive' || waivable(job)))
+  return abortable(job) ? [...steps, 'abort'] : steps
+}
+
+export const abortable = (job: Job): boolean => {
+  const { kind } = abortTable[job.state]
+  return kind === 'at_once' || (kind === 'way_back' && !replacedAlready(job))
+}

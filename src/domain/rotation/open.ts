@@ -1,0 +1,82 @@
+// Opening a rotation, and what changes a credential beside it: manifest and value.
+import type { EventOf } from '../catalogue.ts'
+import { refuse } from '../codes.ts'
+import { openJob } from '../credential/credential.ts'
+import type { Manifest } from '../credential/manifest.ts'
+import type { Credential, KnownCredential } from '../credential/state.ts'
+import type { Instant } from '../event.ts'
+import { canonical } from './fold-consumers.ts'
+import type { Mode, Trigger } from './job.ts'
+import { confirmed } from './steps.ts'
+
+type Facts = Array<EventOf<'credential'>>
+
+/** Refuses with `subject_not_found` what has no manifest. */
+export const known = (credential: Credential): KnownCredential => credential.status === 'known'
+  ? credential
+  : refuse('subject_not_found', 'There is no such credential. Put its manifest first.')
+
+export const notOpen = (credential: KnownCredential): void => {
+  const job = openJob(credential)
+  if (job === undefined) return
+  refuse('rotation_open', 'A rotation of this credential is open. Bring it to its end, or abort it.', { rotation_id: job.rotationId, state: job.state })
+}
+
+export interface Opening { rotationId: string, mode: Mode, trigger: Trigger, confirm: string | undefined, ticket: 'open' | 'format' | undefined, at: Date }
+
+/** Refuses with `subject_not_found`, `rotation_open`, `value_missing`, and for `replace` with `confirmation_mismatch` and `ticket_invalid`. */
+export const open = (state: Credential, { rotationId, mode, trigger, confirm, ticket, at }: Opening): Facts => {
+  const credential = known(state)
+  notOpen(credential)
+  const { name, version, value } = credential
+  if (value === undefined) return refuse('value_missing', 'Chancery does not have the value that is in use. Adopt it first: POST /api/v1/credentials/{name}/value.')
+  if (mode === 'replace') {
+    confirmed(name, confirm)
+    if (ticket === undefined) refuse('ticket_invalid', 'To replace a dead credential needs a ticket.')
+  }
+  return [{ type: 'rotation.opened', data: { credential: name, rotationId, mode, trigger, manifestVersion: version, oldValueId: value.valueId, openedAt: at.toISOString() } }]
+}
+
+/** Required consumers that a new version of the manifest lets go or makes optional while a job is open: that needs a ticket (decision 33). */
+export const letGo = (credential: Credential, manifest: Manifest): string[] => {
+  if (credential.status === 'absent' || openJob(credential) === undefined) return []
+  const required = new Set(manifest.consumers.filter((subscriber) => subscriber.required).map(({ consumer }) => consumer))
+  return credential.manifest.consumers.filter((subscriber) => subscriber.required && !required.has(subscriber.consumer)).map(({ consumer }) => consumer)
+}
+
+/** Refuses with `ticket_invalid`, and with `rotation_open` another vendor while a token of the present one may be in the making. */
+export const putManifestOn = (
+  credential: Credential, { name, manifest, ticket, at }: { name: string, manifest: Manifest, ticket: 'open' | 'format' | undefined, at: Date }
+): Facts => {
+  const gone = letGo(credential, manifest)
+  if (gone.length > 0 && ticket === undefined) {
+    refuse('ticket_invalid', `While a rotation is open, a required consumer leaves or becomes optional only with a ticket: ${gone.join(', ')}.`, { consumers: gone })
+  }
+  const job = openJob(credential)
+  if (credential.status === 'known' && job?.minting !== undefined && otherVendor(credential.manifest, manifest)) {
+    refuse('rotation_open', 'Vendor and connection stay as they are while a rotation has asked for a new token. Bring it to its end, or abort it.', { rotation_id: job.rotationId, state: job.state })
+  }
+  const version = credential.status === 'known' ? credential.version + 1 : 1
+  return [{ type: 'credential.manifest_put', data: { credential: name, version, manifest, putAt: at.toISOString() } }]
+}
+
+const otherVendor = (before: Manifest, now: Manifest): boolean => canonical([before.vendor, before.connection]) !== canonical([now.vendor, now.connection])
+
+export interface Adoption { valueId: string, fingerprint: string, vendorTokenId?: string, expiresAt?: Instant }
+
+/** Refuses with `subject_not_found` and `rotation_open`. A value that is in use already changes nothing. */
+export const adopt = (state: Credential, adoption: Adoption, at: Date, graceMs: number): Facts => {
+  const credential = known(state)
+  notOpen(credential)
+  const { name, value } = credential
+  if (value?.fingerprint === adoption.fingerprint && value.vendorTokenId === adoption.vendorTokenId && value.expiresAt === adoption.expiresAt) return []
+  const adoptedAt = at.toISOString()
+  return [
+    { type: 'credential.value_adopted', data: { credential: name, ...adoption, adoptedAt } },
+    ...value === undefined ? [] : [superseded(name, value.valueId, at, graceMs)]
+  ]
+}
+
+export const superseded = (credential: string, valueId: string, at: Date, graceMs: number): EventOf<'credential'> & { type: 'credential.value_superseded' } => ({
+  type: 'credential.value_superseded', data: { credential, valueId, destroyAfter: new Date(at.getTime() + graceMs).toISOString(), supersededAt: at.toISOString() }
+})

@@ -1,0 +1,146 @@
+// What the reactor records before and after it asks a vendor: nothing where the job has moved on meanwhile.
+import type { EventOf } from '../catalogue.ts'
+import { openJob } from '../credential/credential.ts'
+import type { Exchange } from '../credential/fields.ts'
+import type { Credential, KnownCredential } from '../credential/state.ts'
+import { superseded } from './open.ts'
+import { REFUSALS } from './rules.ts'
+import { mayHold, namesOf, roundProved } from './standing.ts'
+import type { Job } from './state.ts'
+
+export type Facts = Array<EventOf<'credential'>>
+export interface Open { credential: KnownCredential, job: Job, of: { credential: string, rotationId: string }, at: string }
+/** A decision of the reactor on a job that is still open. */
+export type Outcome = (open: Open) => Facts
+
+/** Runs a decision if the job is still open. */
+export const onJob = (state: Credential, rotationId: string, at: Date, decide: Outcome): Facts => {
+  const job = openJob(state)
+  return state.status === 'known' && job?.rotationId === rotationId ? decide({ credential: state, job, of: { credential: state.name, rotationId }, at: at.toISOString() }) : []
+}
+
+/** At most what a fact holds. */
+const few = (exchanges: readonly Exchange[]): Exchange[] => exchanges.slice(-8)
+
+export const verified = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => {
+  if (job.state !== 'verifying' || job.verifyAttempt !== attempt) return []
+  return exchanges.length > 0 && exchanges.every(({ outcome }) => outcome === 'passed')
+    ? [{ type: 'rotation.verified', data: { ...of, attempt, exchanges: few(exchanges), verifiedAt: at } }]
+    : [{ type: 'rotation.verify_failed', data: { ...of, attempt, exchanges: few(exchanges), failedAt: at } }]
+}
+
+export const mintStarted = (
+  attempt: number, minting: { valueId: string, label: string, knownTokenIds?: string[] }, exchanges: readonly Exchange[]
+): Outcome => ({ job, of, at }) => job.state === 'minting' && job.minting?.attempt === attempt && job.minting.status === 'requested'
+  ? [{ type: 'rotation.mint_started', data: { ...of, attempt, ...minting, exchanges: few(exchanges), startedAt: at } }]
+  : []
+
+export const mintRefused = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => isMinting(job, attempt)
+  ? [{ type: 'rotation.mint_failed', data: { ...of, attempt, exchanges: few(exchanges), failedAt: at } }]
+  : []
+
+export const mintUnknown = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.minting?.status === 'started' && isMinting(job, attempt)
+  ? [{ type: 'rotation.mint_outcome_unknown', data: { ...of, attempt, exchanges: few(exchanges), unknownAt: at } }]
+  : []
+
+/** Only by the process whose claim still holds: given up by another, the token is an orphan, however the vendor answered since. */
+export const minted = (
+  attempt: number, value: { valueId: string, fingerprint: string, vendorTokenId?: string, expiresAt?: string }, exchanges: readonly Exchange[]
+): Outcome => ({ job, of, at }) => job.minting?.status === 'started' && job.minting.valueId === value.valueId && isMinting(job, attempt)
+  ? [{ type: 'rotation.minted', data: { ...of, attempt, ...value, exchanges: few(exchanges), mintedAt: at } }]
+  : []
+
+const isMinting = ({ minting, state }: Job, attempt: number): boolean =>
+  minting?.attempt === attempt && (minting.status === 'started' || (minting.status === 'requested' && state === 'minting'))
+
+export const mintSettled = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.minting?.attempt === attempt && job.minting.status === 'unknown' && job.orphan === undefined
+    ? [{ type: 'rotation.mint_settled', data: { ...of, attempt, exchanges: few(exchanges), settledAt: at } }]
+    : []
+
+export const orphanFound = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.orphan === undefined
+  ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId, exchanges: few(exchanges), foundAt: at } }]
+  : []
+
+export const orphanRevoked = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.orphan?.vendorTokenId === vendorTokenId
+  ? [{ type: 'rotation.orphan_revoked', data: { ...of, vendorTokenId, exchanges: few(exchanges), revokedAt: at } }]
+  : []
+
+export const gateClosed = (why: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.state === 'confirming'
+  ? [{ type: 'rotation.gate_closed', data: { ...of, why, consumers: [], exchanges: few(exchanges), closedAt: at } }]
+  : []
+
+/** The first time only with the round of proofs just done, complete, and of the manifest that holds now. */
+export const revokeStarted = (attempt: number): Outcome => ({ credential, job, of, at }) => {
+  const first = job.state === 'confirming' && attempt === 1 && job.orphan === undefined && roundProved(credential, job)
+  const next = (job.state === 'revoking' || job.state === 'revoke_unconfirmed') && job.revoking?.attempt === attempt - 1
+  return first || next ? [{ type: 'rotation.revoke_started', data: { ...of, ...token(job.oldValue), attempt, startedAt: at } }] : []
+}
+
+export const revokeAnswered = (attempt: number, outcome: 'revoked' | 'refused' | 'unknown', exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.revoking?.attempt === attempt && job.revoking.answer === undefined
+    ? [{ type: 'rotation.revoke_answered', data: { ...of, attempt, outcome, exchanges: few(exchanges), answeredAt: at } }]
+    : []
+
+/** `before`: how many probes there were when this one was made; of two at once, one counts. */
+export const refusalProbed = (before: number, refused: boolean, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.revoking !== undefined && job.refusals.probes === before
+    ? [{ type: 'rotation.refusals_probed', data: { ...of, refusedInARow: refused ? job.refusals.inARow + 1 : 0, exchanges: few(exchanges), probedAt: at } }]
+    : []
+
+export const unconfirmed: Outcome = ({ job, of }) => job.state === 'revoking' && job.revoking !== undefined
+  ? [{ type: 'rotation.revoke_unconfirmed', data: { ...of, since: job.revoking.firstStartedAt } }]
+  : []
+
+export const done = (graceMs: number): Outcome => ({ credential, job, of, at }) => {
+  if (job.refusals.inARow < REFUSALS || job.orphan !== undefined || job.newValue === undefined) return []
+  const { oldValue, newValue } = job
+  return [
+    { type: 'rotation.done', data: { ...of, oldValueId: oldValue.valueId, newValueId: newValue.valueId, doneAt: at } },
+    superseded(credential.name, oldValue.valueId, new Date(at), graceMs)
+  ]
+}
+
+export const oldDead = (exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.state === 'abort_checking'
+  ? [{ type: 'rotation.abort_refused', data: { ...of, exchanges: few(exchanges), refusedAt: at } }]
+  : []
+
+/** With it, in one append, the deliveries that give the old value back: nobody can fetch the new one in between. */
+export const abortStarted = (exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
+  if (job.state !== 'abort_checking') return []
+  const consumers = namesOf([...job.consumers.values()].filter((consumer) => mayHold(job, consumer)))
+  const deliverySeq = credential.deliverySeq + 1
+  return [
+    { type: 'rotation.abort_started', data: { ...of, consumers, exchanges: few(exchanges), startedAt: at } },
+    ...consumers.length === 0
+      ? []
+      : [{
+          type: 'rotation.deliveries_started' as const,
+          data: {
+            ...of, attempt: job.distribution.attempt, valueId: job.oldValue.valueId, startedAt: at,
+            deliveries: consumers.map((consumer) => ({ consumer, deliverySeq }))
+          }
+        }]
+  ]
+}
+
+export const newRevokeStarted = (attempt: number): Outcome => ({ job, of, at }) =>
+  (job.state === 'abort_checking' || job.state === 'aborting') && job.newValue !== undefined && (job.newRevoking?.attempt ?? 0) === attempt - 1
+    ? [{ type: 'rotation.new_revoke_started', data: { ...of, ...token(job.newValue), attempt, startedAt: at } }]
+    : []
+
+export const newRevokeAnswered = (attempt: number, outcome: 'revoked' | 'refused' | 'unknown', exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.newRevoking?.attempt === attempt && job.newRevoking.answer === undefined
+    ? [{ type: 'rotation.new_revoke_answered', data: { ...of, attempt, outcome, exchanges: few(exchanges), answeredAt: at } }]
+    : []
+
+export const aborted = (graceMs: number): Outcome => ({ credential, job, of, at }) => {
+  const clean = job.orphan === undefined && (job.newValue === undefined || job.newRevoking?.answer === 'revoked')
+  if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !clean) return []
+  return [
+    { type: 'rotation.aborted', data: { ...of, abortedAt: at } },
+    ...job.newValue === undefined ? [] : [superseded(credential.name, job.newValue.valueId, new Date(at), graceMs)]
+  ]
+}
+
+const token = ({ vendorTokenId }: { vendorTokenId: string | undefined }) => vendorTokenId === undefined ? {} : { vendorTokenId }
