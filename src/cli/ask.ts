@@ -1,6 +1,6 @@
 // Asks the person at the terminal for what the command line did not say; in a pipe, that is an error.
 import type { Readable, Writable } from 'node:stream'
-import { confirm, isCancel, text } from '@clack/prompts'
+import { confirm, isCancel, password, text } from '@clack/prompts'
 import { Failure } from './failures.ts'
 import type { Surroundings } from './terminal.ts'
 
@@ -9,7 +9,7 @@ type Asked = Pick<Surroundings, 'stdin' | 'stderr'>
 const isTerminal = (stream: (Readable | Writable) & { isTTY?: boolean }): boolean => stream.isTTY === true
 
 /** True if somebody sits there to answer. Questions are drawn on stderr: stdout is for data. */
-const somebodyThere = ({ stdin, stderr }: Asked): boolean => isTerminal(stdin) && isTerminal(stderr)
+export const somebodyThere = ({ stdin, stderr }: Asked): boolean => isTerminal(stdin) && isTerminal(stderr)
 
 /** The reason as given, or asked for. Throws Failure `usage` if there is nobody to ask. */
 export const reasonFor = async (given: string | undefined, what: string, { stdin, stderr }: Asked): Promise<string> => {
@@ -25,6 +25,12 @@ export const reasonFor = async (given: string | undefined, what: string, { stdin
 export const answerTo = async (question: string, otherwise: string, { stdin, stderr }: Asked): Promise<string> => {
   if (!somebodyThere({ stdin, stderr })) throw new Failure('usage', otherwise)
   return answered(await text({ message: question, input: stdin, output: stderr }))
+}
+
+/** What the person types, shown as dots. Throws Failure `usage` with `otherwise` if there is nobody to ask. */
+export const hiddenAnswerTo = async (question: string, otherwise: string, { stdin, stderr }: Asked): Promise<string> => {
+  if (!somebodyThere({ stdin, stderr })) throw new Failure('usage', otherwise)
+  return answered(await password({ message: question, input: stdin, output: stderr }))
 }
 
 /** Asks before something big; in a pipe the command line itself was the answer. */

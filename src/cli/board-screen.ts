@@ -1,6 +1,6 @@
 // Shows a rotation as it goes: redrawn in place on a terminal, a line for each change elsewhere.
 import type { Writable } from 'node:stream'
-import { board, standing } from './board.ts'
+import { board, inWords, standing } from './board.ts'
 import type { ConsumerView, JobView } from './rotation-api.ts'
 import { printable, type Surroundings } from './terminal.ts'
 
@@ -109,10 +109,9 @@ export const changes = (before: JobView | undefined, job: JobView): string[] => 
   const lines: string[] = []
   if (before?.state !== job.state) {
     lines.push(`${job.changed_at}  ${job.state}: ${printable(job.meaning)}`)
-    if (job.failure?.answer != null) lines.push(`  the vendor answered ${printable(`${job.failure.answer.status} ${job.failure.answer.body ?? ''}`)}`.trimEnd())
-    else if (job.failure != null) lines.push(`  no answer: ${job.failure.failure ?? 'unknown'}`)
+    if (job.failure !== null) for (const text of inWords(job.failure)) lines.push(`  ${printable(text)}`)
   }
-  if (job.alarm != null && job.alarm !== before?.alarm) lines.push(`  ${printable(job.alarm)}`)
+  if (job.alarm !== null && job.alarm !== before?.alarm) lines.push(`  ${printable(job.alarm)}`)
   const known = new Map(before?.consumers.map((consumer) => [consumer.consumer, stands(consumer)]))
   for (const consumer of job.consumers) {
     const now = stands(consumer)
@@ -123,6 +122,6 @@ export const changes = (before: JobView | undefined, job: JobView): string[] => 
 
 const stands = (consumer: ConsumerView): string => {
   const { distribute_status: status, tries, last_error: error, proof_outcome: outcome, waived } = consumer
-  const proof = waived != null ? ', waived' : outcome == null ? '' : `, ${outcome}`
-  return `${status}${tries > 1 ? ` after ${tries} tries` : ''}${proof}${error != null && standing(consumer) === 'bad' ? ` (${printable(error)})` : ''}`
+  const proof = waived !== null ? ', waived' : outcome === null ? '' : `, ${outcome}`
+  return `${status}${tries > 1 ? ` after ${tries} tries` : ''}${proof}${error !== null && standing(consumer) === 'bad' ? ` (${printable(error)})` : ''}`
 }

@@ -46,8 +46,8 @@ const styleOfState = (state: string): Style =>
 type Standing = 'bad' | 'moving' | 'good'
 
 export const standing = ({ distribute_status: got, proof_outcome: proof, waived }: ConsumerView): Standing => {
-  if (waived != null || proof === 'proved') return 'good'
-  if (got === 'failed' || got === 'unreachable' || proof != null) return 'bad'
+  if (waived !== null || proof === 'proved') return 'good'
+  if (got === 'failed' || got === 'unreachable' || proof !== null) return 'bad'
   return got === 'succeeded' ? 'good' : 'moving'
 }
 
@@ -56,7 +56,7 @@ const marks: Record<Standing, Piece> = { bad: { text: '✗ ', style: 'red' }, mo
 /** In one word or two, what it has; what it was seen to use. */
 const gotIt = ({ distribute_status: status, tries }: ConsumerView): string => tries > 1 ? `${status} ×${tries}` : status
 const usesIt = ({ proof_outcome: outcome, proof, waived }: ConsumerView): string =>
-  waived != null ? 'waived' : outcome == null ? '-' : outcome === 'proved' && proof.kind === 'none' ? 'healthy' : outcome
+  waived !== null ? 'waived' : outcome === null ? '-' : outcome === 'proved' && proof.kind === 'none' ? 'healthy' : outcome
 
 const consumersOf = (job: JobView, width: number, room: number): Line[] => {
   if (job.consumers.length === 0) return [[{ text: 'No consumers: the manifest names none.', style: 'dim' }]]
@@ -116,26 +116,26 @@ const restOf = (job: JobView, shown: readonly ConsumerView[]): Line[] => {
 
 /** What made a stage fail, in the vendor's own words. */
 const failureOf = ({ failure }: JobView, width: number): Line[] =>
-  failure == null ? [] : [[], ...inWords(failure).flatMap((text) => wrapped(text, width, 'red').slice(0, 6))]
+  failure === null ? [] : [[], ...inWords(failure).flatMap((text) => wrapped(text, width, 'red').slice(0, 6))]
 
 export const inWords = ({ probe, request, answer, failure }: Exchange): string[] => [
   `${probe}: ${request.method} ${request.target}`,
-  answer == null ? `no answer: ${failure ?? 'unknown'}` : `answered ${answer.status}${answer.body === undefined || answer.body === '' ? '' : `: ${answer.body}`}`
+  answer === null ? `no answer: ${failure ?? 'unknown'}` : `answered ${answer.status}${answer.body === undefined || answer.body === '' ? '' : `: ${answer.body}`}`
 ]
 
 /** How many of those that close the gate are named, until all are asked for. */
 const NAMED = 5
 
 const gateOf = ({ gate, new_value: made, state }: JobView, width: number): Line[] => {
-  if (made == null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return []
+  if (made === null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return []
   if (gate.open) return [[], [{ text: 'Gate: open. The old value may be revoked.', style: 'green' }]]
-  const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => consumer == null ? why : `${consumer}: ${why}`)
+  const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => consumer === null ? why : `${consumer}: ${why}`)
   const more = gate.closed_by.length - named.length
   return [[], ...wrapped(`Gate: closed. ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`, width, 'yellow')]
 }
 
 const warnings = ({ alarm }: JobView, { remark }: BoardOptions, width: number): Line[] =>
-  [alarm, remark].flatMap((text) => text == null ? [] : [[], ...wrapped(text, width, 'yellow')])
+  [alarm, remark].flatMap((text) => text === null || text === undefined ? [] : [[], ...wrapped(text, width, 'yellow')])
 
 /** A text on as many lines as it takes. Words that are longer than a line are cut later. */
 const wrapped = (text: string, width: number, style?: Style): Line[] => {

@@ -37,7 +37,9 @@ export interface RequestOptions {
 export interface Client {
   request<Body> (method: string, path: string, options?: RequestOptions): Promise<Answer<Body>>
   /** A body of any length, as it comes. */
-  stream (path: string, options?: Pick<RequestOptions, 'query' | 'lastEventId' | 'signal'>): Promise<Readable>
+  stream (path: string, options?: Pick<RequestOptions, 'query'>): Promise<Readable>
+  /** Server-sent events, as they come; undefined if there are no more and never will be (204). */
+  events (path: string, options?: Pick<RequestOptions, 'lastEventId' | 'signal'>): Promise<Readable | undefined>
   /** All items of a list with a cursor, page by page. */
   pages<Item> (path: string, query?: RequestOptions['query'], minPosition?: string): AsyncGenerator<Item>
 }
@@ -96,12 +98,19 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
     }
   }
 
+  const open = async (path: string, options: RequestOptions): Promise<Response> => {
+    const response = await send('GET', path, { ...options, timeout: 0x7fffffff })
+    if (!response.ok) throw new ProblemFailure(problemOf(response.status, await readJson(response, settings)))
+    return response
+  }
+  const bodyOf = ({ body }: Response): Readable => body === null ? Readable.from([]) : Readable.fromWeb(body)
+
   return {
     request,
-    stream: async (path, options = {}) => {
-      const response = await send('GET', path, { ...options, timeout: 0x7fffffff })
-      if (!response.ok) throw new ProblemFailure(problemOf(response.status, await readJson(response, settings)))
-      return response.body === null ? Readable.from([]) : Readable.fromWeb(response.body)
+    stream: async (path, options = {}) => bodyOf(await open(path, options)),
+    events: async (path, options = {}) => {
+      const response = await open(path, options)
+      return response.status === 204 ? undefined : bodyOf(response)
     },
     pages: async function * <Item>(path: string, query: RequestOptions['query'] = {}, minPosition?: string) {
       let cursor: string | undefined

@@ -33,6 +33,7 @@ export async function * followJob (client: Client, { credential, rotationId }: {
   while (!options.signal.aborted) {
     try {
       for await (const event of connection(client, path, lastEventId, options)) {
+        if (event === 'no more') return
         wait = FIRST_PAUSE
         lastEventId = event.id ?? lastEventId
         yield event
@@ -49,15 +50,19 @@ export async function * followJob (client: Client, { credential, rotationId }: {
 }
 
 /** Events of one connection; it ends when the service ends it, and throws when it breaks or falls silent. */
-async function * connection (client: Client, path: string, lastEventId: string | undefined, { signal, onConnection, silence = SILENCE }: FollowOptions): AsyncGenerator<JobEvent, void, undefined> {
+async function * connection (client: Client, path: string, lastEventId: string | undefined, { signal, onConnection, silence = SILENCE }: FollowOptions): AsyncGenerator<JobEvent | 'no more', void, undefined> {
   const silent = new AbortController()
   const watch = setTimeout(() => { silent.abort() }, silence)
   const arrived: JobEvent[] = []
   const parser = createParser({ onEvent: (message) => { arrived.push(eventOf(message)) } })
   const decoder = new TextDecoder()
   try {
-    const body = await client.stream(path, { lastEventId, signal: AbortSignal.any([signal, silent.signal]) })
+    const body = await client.events(path, { lastEventId, signal: AbortSignal.any([signal, silent.signal]) })
     onConnection?.(undefined)
+    if (body === undefined) {
+      yield 'no more'
+      return
+    }
     for await (const chunk of body) {
       watch.refresh()
       parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }))

@@ -68,5 +68,18 @@ const nextSteps: Partial<Record<Code, string>> = {
   projection_behind: 'chancery status shows the lag; repeat the command',
   read_models_unavailable: 'chancery status shows which store is away; repeat the command',
   redis_unavailable: 'chancery status says what the publisher waits for; everything else goes on without it',
+  rotation_open: 'chancery rotate CREDENTIAL goes on with it; chancery rotations abort CREDENTIAL ends it',
+  step_not_offered: 'chancery rotations show CREDENTIAL says what may be asked for now',
+  gate_closed: 'mend the consumers that are named, then chancery rotations validate CREDENTIAL; one that is not required may be waived: chancery rotations waive CREDENTIAL --consumer NAME',
+  not_abortable: 'the way is forward: chancery rotations watch CREDENTIAL shows it',
+  old_credential_dead: 'the way is forward: chancery rotations retry or validate CREDENTIAL, then revoke',
+  value_missing: 'chancery credentials adopt CREDENTIAL hands the value in use to the vault',
+  consumer_key_missing: 'the consumer registers its key with its own token (kits/credentials/README.md); then chancery rotations retry CREDENTIAL',
+  precondition_failed: 'somebody took a step or changed it meanwhile: look at it with show, and decide again',
+  manifest_invalid: 'mend the lines above and put it again; chancery credentials template KIND shows a whole one',
+  confirmation_mismatch: 'type the name of the credential exactly, by hand: letters that only look alike are refused',
+  ticket_invalid: 'give the ticket as the ticket system numbers it: --ticket 4711',
+  ticket_not_open: 'take a ticket that is open, or open it again',
+  tickets_unavailable: 'nothing was done; repeat it when the ticket system answers (CHANCERY_FREESCOUT_URL)',
   idempotency_key_reused: 'leave out --key, or repeat the first command exactly'
 }

@@ -6,15 +6,18 @@ import { accessVerbs } from './verbs/access.ts'
 import { accountVerbs } from './verbs/accounts.ts'
 import { auditVerbs } from './verbs/audit.ts'
 import { consumerVerbs } from './verbs/consumers.ts'
+import { credentialVerbs } from './verbs/credentials.ts'
 import { dataFolderVerbs } from './verbs/data-folder.ts'
 import { ghostVerbs } from './verbs/ghosts.ts'
 import { importVerb } from './verbs/import.ts'
 import { lifecycleVerbs } from './verbs/lifecycle.ts'
 import { projectionVerbs } from './verbs/projections.ts'
+import { rotateVerb } from './verbs/rotate.ts'
+import { rotationVerbs } from './verbs/rotations.ts'
 import { statusVerb } from './verbs/status.ts'
 import { testerVerbs } from './verbs/testers.ts'
 
-const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, accountVerbs, consumerVerbs, lifecycleVerbs, auditVerbs, accessVerbs, dataFolderVerbs]
+const families = [statusVerb, projectionVerbs, testerVerbs, ghostVerbs, importVerb, accountVerbs, consumerVerbs, lifecycleVerbs, credentialVerbs, rotateVerb, rotationVerbs, auditVerbs, accessVerbs, dataFolderVerbs]
 
 /** @param bind gives each verb its action; the generated reference passes one that does nothing */
 export const createProgram = ({ stdout, stderr }: Pick<Surroundings, 'stdout' | 'stderr'>, bind: Bind): Command => {

@@ -11,7 +11,7 @@ export type Step = 'verify' | 'distribute' | 'retry' | 'validate' | 'waive' | 'r
 /** A row of the inventory. */
 export interface InventoryRow {
   credential: string
-  owner_name: string
+  owner_name: string | null
   sensitivity: string
   vendor: string
   value_since: string | null
@@ -23,13 +23,27 @@ export interface InventoryRow {
   open_rotation: { rotation_id: string, state: string } | null
 }
 
+/** A job as lists show it. */
+export interface ListedJob { rotation_id: string, mode: string, trigger: string, state: string, opened_at: string, changed_at: string, ended_at: string | null }
+
+/** One fact of a job as its transcript replays it. */
+export interface TranscriptItem {
+  fact: string
+  at: string
+  actor: { type: string, id: string }
+  reason: string | null
+  ticket: string | null
+  state: string
+  exchanges: Exchange[]
+}
+
 /** A request to a vendor or a consumer and its answer, scrubbed of secrets by the service. */
 export interface Exchange {
   probe: string
   outcome: 'passed' | 'failed' | 'unknown'
   request: { method: string, target: string, headers?: Record<string, string>, body?: string }
-  answer?: { status: string, headers?: Record<string, string>, body?: string } | null
-  failure?: string | null
+  answer: { status: string, headers?: Record<string, string>, body?: string } | null
+  failure: string | null
   at: string
   took_ms: number
 }
@@ -40,11 +54,11 @@ export interface ConsumerView {
   delivery: { kind: 'push', url: string } | { kind: 'pull' }
   distribute_status: 'pending' | 'sent' | 'succeeded' | 'failed' | 'unreachable'
   tries: number
-  last_error?: string | null
+  last_error: string | null
   proof: { kind: string }
-  proof_outcome?: 'proved' | 'unproved' | 'unhealthy' | 'unreachable' | 'not_possessing' | null
-  proved_at?: string | null
-  waived?: object | null
+  proof_outcome: 'proved' | 'unproved' | 'unhealthy' | 'unreachable' | 'not_possessing' | null
+  proved_at: string | null
+  waived: object | null
 }
 
 /** A job as every answer about it shows it; `transition` is its ETag. */
@@ -58,15 +72,15 @@ export interface JobView {
   transition: number
   opened_at: string
   changed_at: string
-  ended_at?: string | null
-  old_value: { vendor_token_id?: string | null }
-  new_value?: { vendor_token_id?: string | null, fingerprint: string } | null
-  failure?: Exchange | null
+  ended_at: string | null
+  old_value: { vendor_token_id: string | null }
+  new_value: { vendor_token_id: string | null, fingerprint: string } | null
+  failure: Exchange | null
   consumers: ConsumerView[]
-  gate: { open: boolean, closed_by: Array<{ consumer?: string | null, why: string }> }
+  gate: { open: boolean, closed_by: Array<{ consumer: string | null, why: string }> }
   steps: Step[]
-  abort_means?: string | null
-  alarm?: string | null
+  abort_means: string | null
+  alarm: string | null
 }
 
 /** States in which the service works and nobody is asked for anything. */

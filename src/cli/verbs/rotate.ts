@@ -1,0 +1,120 @@
+// `chancery rotate NAME`: a whole rotation at one terminal: the board, and a question at each gate.
+import { Option } from 'commander'
+import { reasonFor, somebodyThere } from '../ask.ts'
+import { createScreen, type BoardScreen } from '../board-screen.ts'
+import { Failure, ProblemFailure, type Exit } from '../failures.ts'
+import { credentialPath, hasEnded, isWorking, type JobView } from '../rotation-api.ts'
+import { reasonOption, ticketOption, type Family, type Tools } from '../verb.ts'
+import type { CredentialPage } from './credentials-page.ts'
+import { atGate, type Gathered } from './rotate-gate.ts'
+import { watchJob, type WatchedJob } from './rotate-watch.ts'
+import { listJobs, nextCommands, readJob, stillGoing, takeStep } from './rotations-job.ts'
+import { openJob } from './rotations.ts'
+
+interface RotateOptions { mode: string, reason?: string, ticket?: string }
+
+export const rotateVerb: Family = (program, bind) => {
+  const rotate = program.command('rotate').argument('<credential>')
+    .description('Rotates a credential from beginning to end: goes on with its open rotation, or opens one; shows the consumers live; asks before each stage what to do. The old value works until every consumer has proved that it uses the new one, and you have typed the name to revoke it. Ctrl-C leaves the rotation as it is: run the same again to go on. Exit code 5 if it waits for somebody, or was aborted.')
+    .addOption(new Option('--mode <mode>', 'replace: the value in use is dead already; needs a ticket').choices(['rotate', 'replace']).default('rotate'))
+    .addOption(reasonOption()).addOption(ticketOption())
+  bind(rotate, async (tools, credential: string, options: RotateOptions) => {
+    const page = await readCredential(tools, credential)
+    const { job, reason } = await begin(tools, credential, options)
+    const screen = createScreen(tools.surroundings)
+    const over = new AbortController()
+    const watched = watchJob(tools.client, job, {
+      signal: AbortSignal.any([tools.surroundings.signal, over.signal]), onConnection: (trouble) => { screen.remark(trouble) }
+    })
+    try {
+      return await goOn(tools, { screen, watched, page, gathered: { reason, ticket: options.ticket } })
+    } finally {
+      over.abort()
+      screen.close()
+    }
+  })
+}
+
+const readCredential = async ({ client }: Tools, credential: string): Promise<CredentialPage> => {
+  try {
+    return (await client.request<CredentialPage>('GET', credentialPath(credential))).body
+  } catch (error) {
+    if (!(error instanceof ProblemFailure) || error.problem.status !== 404) throw error
+    throw new Failure('refused', `There is no credential ${credential}. chancery credentials lists those there are; chancery credentials --help says how one gets here.`)
+  }
+}
+
+/** The open rotation, or a new one that has begun its first stage: that changes nothing, so nobody is asked for it apart. */
+const begin = async (tools: Tools, credential: string, options: RotateOptions): Promise<{ job: JobView, reason: string | undefined }> => {
+  const { client, terminal, surroundings } = tools
+  const open = (await listJobs(client, credential)).find((listed) => !hasEnded(listed))
+  if (open !== undefined) {
+    terminal.note(`Going on with the rotation that was opened at ${open.opened_at}.`)
+    return { job: await readJob(client, credential, open.rotation_id), reason: options.reason }
+  }
+  const reason = await reasonFor(options.reason, `rotating ${credential}`, surroundings)
+  try {
+    const job = await openJob(tools, credential, { ...options, reason })
+    return { job: await takeStep(client, job, 'verify', { reason, ...options.ticket !== undefined && { ticket: options.ticket } }), reason }
+  } catch (error) {
+    // Somebody else was faster, or the list is behind.
+    const rotationId = error instanceof ProblemFailure && error.problem.code === 'rotation_open' ? error.problem.fields['rotation_id'] : undefined
+    if (typeof rotationId !== 'string') throw error
+    terminal.note('Going on with the rotation that is open.')
+    return { job: await readJob(client, credential, rotationId), reason }
+  }
+}
+
+interface Going { screen: BoardScreen, watched: WatchedJob, page: CredentialPage, gathered: Gathered }
+
+const goOn = async (tools: Tools, { screen, watched, page, gathered }: Going): Promise<Exit> => {
+  const { client, terminal, surroundings } = tools
+  for (;;) {
+    const job = watched.now()
+    screen.show(job)
+    if (surroundings.signal.aborted) throw stopped(screen, job)
+    if (hasEnded(job)) return ended(tools, screen, job)
+    if (isWorking(job)) {
+      await watched.moved()
+      continue
+    }
+    screen.rest()
+    if (!somebodyThere(surroundings)) {
+      terminal.note(`It waits for somebody: ${nextCommands(job).join(', or ')}. At a terminal: chancery rotate ${job.credential}`)
+      return 'findings'
+    }
+    const answer = await atGate(surroundings, job, { page, gathered, moved: watched.movedOn(job) })
+    if (answer === 'leave') {
+      terminal.note(leftAsItIs(job))
+      return 'findings'
+    }
+    if (answer === 'moved') terminal.note('The rotation has moved on: somebody else took a step, or the manifest changed.')
+    else if (answer === 'all') screen.all(job)
+    else {
+      try {
+        watched.take(await takeStep(client, job, answer.step, answer.body, { signal: surroundings.signal, onTrouble: (message) => { terminal.note(message) } }))
+      } catch (error) {
+        if (!(error instanceof ProblemFailure) || error.exit !== 'refused') throw error
+        terminal.note(`${error.message}\n`)
+        watched.take(await readJob(client, job.credential, job.rotation_id))
+      }
+    }
+  }
+}
+
+const leftAsItIs = ({ credential }: JobView): string => `Left as it is; the value in use works on. Go on with: chancery rotate ${credential}`
+
+const stopped = (screen: BoardScreen, job: JobView): Failure => {
+  screen.rest()
+  return new Failure('refused', stillGoing(job))
+}
+
+const ended = ({ terminal }: Tools, screen: BoardScreen, { credential, state }: JobView): Exit => {
+  screen.rest()
+  if (state === 'done') {
+    terminal.line(`done: ${credential} is rotated, and the vendor was seen refusing the old value`)
+    return 'done'
+  }
+  terminal.line(`aborted: ${credential} has its old value, as before`)
+  return 'findings'
+}

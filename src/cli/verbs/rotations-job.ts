@@ -1,0 +1,76 @@
+// One rotation as the verbs handle it: found by its credential, asked for a step, followed until somebody is asked again.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createScreen } from '../board-screen.ts'
+import type { Client } from '../client.ts'
+import { followJob } from '../events.ts'
+import { Failure } from '../failures.ts'
+import { hasEnded, isWorking, rotationPath, type JobView, type ListedJob, type Step } from '../rotation-api.ts'
+import type { Tools } from '../verb.ts'
+
+export const readJob = async (client: Client, credential: string, rotationId: string): Promise<JobView> =>
+  (await client.request<JobView>('GET', rotationPath(credential, rotationId))).body
+
+export const listJobs = async (client: Client, credential: string): Promise<ListedJob[]> => {
+  const jobs: ListedJob[] = []
+  for await (const job of client.pages<ListedJob>(rotationPath(credential))) jobs.push(job)
+  return jobs
+}
+
+/** The rotation that was named, else the open one, else the last. Throws Failure if there was none yet. */
+export const findJob = async (client: Client, credential: string, rotationId: string | undefined): Promise<JobView> => {
+  if (rotationId !== undefined) return readJob(client, credential, rotationId)
+  const jobs = (await listJobs(client, credential)).sort((a, b) => a.opened_at < b.opened_at ? 1 : -1)
+  const job = jobs.find((listed) => !hasEnded(listed)) ?? jobs[0]
+  if (job === undefined) throw new Failure('refused', `${credential} was never rotated. Begin with: chancery rotate ${credential}`)
+  return readJob(client, credential, job.rotation_id)
+}
+
+/** What a step carries besides its name; as the API takes it. */
+export interface StepBody { reason: string, ticket?: string, consumer?: string, confirm?: string, value?: string, vendor_token_id?: string, expires_at?: string }
+
+/** Times that a step is sent whose answer did not arrive: the same key, so it happens once. */
+const TRIES = 5
+
+/**
+ * Asks for a step of the job as it was seen; the service refuses it if the job has moved since.
+ * Sent again under its key while nothing, or nothing certain, comes back.
+ */
+export const takeStep = async (client: Client, job: JobView, step: Step, body: StepBody, options: { key?: string | undefined, signal?: AbortSignal, onTrouble?: (message: string) => void } = {}): Promise<JobView> => {
+  const key = options.key ?? randomUUID()
+  for (let tries = 1; ; tries++) {
+    try {
+      return (await client.request<JobView>('POST', rotationPath(job.credential, job.rotation_id, step), { body, key, ifMatch: `"${job.transition}"` })).body
+    } catch (error) {
+      if (!(error instanceof Failure) || error.exit !== 'unavailable' || tries === TRIES) throw error
+      options.onTrouble?.(`${error.message.split('\n')[0] ?? ''} Asking again.`)
+      await pause(250 * 2 ** tries, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => { throw error })
+    }
+  }
+}
+
+/** Shows the job until it waits for somebody or has ended; Ctrl-C ends the watching, not the job. */
+export const followUntilWaiting = async ({ client, surroundings }: Tools, job: JobView, { show = true }: { show?: boolean } = {}): Promise<JobView> => {
+  const screen = show ? createScreen(surroundings) : undefined
+  let seen = job
+  try {
+    screen?.show(seen)
+    if (!isWorking(seen)) return seen
+    for await (const { view } of followJob(client, { credential: job.credential, rotationId: job.rotation_id }, { signal: surroundings.signal, onConnection: (trouble) => { screen?.remark(trouble) } })) {
+      // The first connection tells the job from its beginning.
+      if (view.transition < seen.transition) continue
+      seen = view
+      screen?.show(seen)
+      if (!isWorking(seen)) return seen
+    }
+    throw new Failure('refused', stillGoing(seen))
+  } finally {
+    screen?.close()
+  }
+}
+
+export const stillGoing = ({ credential }: Pick<JobView, 'credential'>): string =>
+  `Not waited for: the rotation stays as it is, and what was begun goes on in the service. Go on with: chancery rotate ${credential}`
+
+/** What may be asked for now, as command lines. */
+export const nextCommands = ({ credential, steps }: JobView): string[] => steps.map((step) => `chancery rotations ${step} ${credential}${step === 'waive' ? ' --consumer NAME' : ''}`)

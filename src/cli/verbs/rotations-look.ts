@@ -1,0 +1,71 @@
+// `chancery rotations list|show|watch|transcript`: what a rotation is, is doing, and did.
+import type { Command } from 'commander'
+import { createScreen } from '../board-screen.ts'
+import { inWords } from '../board.ts'
+import { followJob } from '../events.ts'
+import { Failure } from '../failures.ts'
+import { rotationPath, type TranscriptItem } from '../rotation-api.ts'
+import { jsonOption, type Bind, type Json } from '../verb.ts'
+import { findJob, listJobs, nextCommands, stillGoing } from './rotations-job.ts'
+
+interface Which extends Json { rotation?: string }
+
+export const lookVerbs = (rotations: Command, bind: Bind): void => {
+  const list = rotations.command('list').argument('<credential>').description('Lists all rotations of a credential, the latest first.').addOption(jsonOption())
+  bind(list, async ({ client, terminal }, credential: string, options: Json) => {
+    const jobs = (await listJobs(client, credential)).sort((a, b) => a.opened_at < b.opened_at ? 1 : -1)
+    if (options.json === true) for (const job of jobs) terminal.json(job)
+    else terminal.table(['ROTATION', 'STATE', 'MODE', 'OPENED BY', 'OPENED', 'ENDED'], jobs.map((job) => [job.rotation_id, job.state, job.mode, job.trigger, job.opened_at, job.ended_at ?? '-']))
+    return 'done'
+  })
+
+  const show = which(rotations, 'show', 'Shows a rotation with all its consumers, what may be asked for now, and what an abort would mean. Exit code 5 if something is wrong with it.')
+  bind(show, async ({ client, terminal, surroundings }, credential: string, options: Which) => {
+    const job = await findJob(client, credential, options.rotation)
+    if (options.json === true) terminal.json(job)
+    else {
+      const screen = createScreen(surroundings)
+      screen.all(job)
+      screen.close()
+      terminal.line()
+      terminal.line(`transition ${job.transition}${job.abort_means === null ? '' : `; abort would mean: ${job.abort_means}`}`)
+      for (const command of nextCommands(job)) terminal.line(`may be asked for: ${command}`)
+    }
+    return job.alarm === null ? 'done' : 'findings'
+  })
+
+  const watch = which(rotations, 'watch', 'Shows a rotation as it goes, until it is done or aborted. Ctrl-C ends the watching, not the rotation.')
+  bind(watch, async ({ client, terminal, surroundings }, credential: string, options: Which) => {
+    const job = await findJob(client, credential, options.rotation)
+    const screen = options.json === true ? undefined : createScreen(surroundings)
+    try {
+      screen?.show(job)
+      for await (const event of followJob(client, { credential, rotationId: job.rotation_id }, { signal: surroundings.signal, onConnection: (trouble) => { screen?.remark(trouble) } })) {
+        if (screen === undefined) terminal.json(event)
+        else if (event.view.transition >= job.transition) screen.show(event.view)
+      }
+    } finally {
+      screen?.close()
+    }
+    if (surroundings.signal.aborted) throw new Failure('refused', stillGoing(job))
+    return 'done'
+  })
+
+  const transcript = which(rotations, 'transcript', 'Replays a rotation step by step: who did what and why, what the vendor and the consumers were asked, and what they answered, without secrets.')
+  bind(transcript, async ({ client, terminal }, credential: string, options: Which) => {
+    const { rotation_id: id } = await findJob(client, credential, options.rotation)
+    for await (const item of client.pages<TranscriptItem>(rotationPath(credential, id, 'transcript'))) {
+      if (options.json === true) {
+        terminal.json(item)
+        continue
+      }
+      terminal.line(`${item.at}  ${item.fact}  →  ${item.state}  (${item.actor.type === 'principal' ? item.actor.id : item.actor.type}${item.ticket === null ? '' : `, ticket ${item.ticket}`})`)
+      if (item.reason !== null) terminal.line(`    because: ${item.reason}`)
+      for (const exchange of item.exchanges) for (const text of inWords(exchange)) terminal.line(`    ${text}`)
+    }
+    return 'done'
+  })
+}
+
+const which = (rotations: Command, name: string, description: string): Command =>
+  rotations.command(name).argument('<credential>').description(description).option('--rotation <id>', 'default: the open one, else the last').addOption(jsonOption())
