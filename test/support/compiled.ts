@@ -25,7 +25,7 @@ export const compileProgram = (run: number): void => {
     if (owner !== undefined && !alive(Number(owner))) rmSync(join(cache, name), { recursive: true, force: true })
   }
   const out = folderOf(run)
-  const files = ['src', 'infra', 'kits/lobby/src', 'examples'].flatMap(filesBelow)
+  const files = ['src', 'infra', 'kits/lobby/src', 'kits/credentials/src', 'examples'].flatMap(filesBelow)
   for (const source of [...files, join(root, 'test/support/with-parent.ts')]) {
     const target = join(out, relative(root, source))
     mkdirSync(dirname(target), { recursive: true })
