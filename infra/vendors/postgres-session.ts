@@ -1,0 +1,80 @@
+// One short session at a vendor's Postgres: opened, asked and ended within a time limit, its failures told by their kind.
+import pg from 'pg'
+import type { Account } from './address.ts'
+import type { Ending } from './exchange.ts'
+
+export interface Session {
+  /** Statements without values may be several, and go out in one message. */
+  query: <R extends object>(text: string, values?: readonly unknown[]) => Promise<R[]>
+  /** Milliseconds until it is cut off. */
+  left: () => number
+}
+
+/** A session that could not be opened, or ended badly. `sent`: a statement was on its way, so that it may have taken effect. */
+export class SessionError extends Error {
+  readonly ending: Ending
+  readonly sent: boolean
+
+  constructor (ending: Ending, sent: boolean) {
+    super(ending.status ?? ending.failure ?? 'failed')
+    this.name = 'SessionError'
+    this.ending = ending
+    this.sent = sent
+  }
+}
+
+/**
+ * Resolves with what `work` made of it; whatever happens, within `limitMs` and a little.
+ * @throws SessionError
+ */
+export const inSession = async <T>({ url }: Pick<Account, 'url'>, limitMs: number, work: (session: Session) => Promise<T>): Promise<T> => {
+  const until = performance.now() + limitMs
+  const left = () => until - performance.now()
+  const client = new pg.Client({ connectionString: url.href, application_name: 'chancery', connectionTimeoutMillis: limitMs })
+  // What ends a session from outside fails its statement, too; unheard, it would end the process.
+  client.on('error', () => {})
+  let sent = false
+  let late = false
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await client.connect()
+    // With a statement under way, to end is to cut the connection.
+    timer = setTimeout(() => { late = true; void client.end().catch(() => {}) }, Math.max(1, left()))
+    return await work({
+      left,
+      query: async <R extends object>(text: string, values?: readonly unknown[]): Promise<R[]> => {
+        sent = true
+        const result: unknown = await (values === undefined ? client.query(text) : client.query(text, [...values]))
+        // Several statements have several results: nobody asks for those.
+        return Array.isArray(result) ? [] : (result as { rows: R[] }).rows
+      }
+    })
+  } catch (error) {
+    throw error instanceof SessionError ? error : new SessionError(endingOf(error, { sent, late }), sent)
+  } finally {
+    clearTimeout(timer)
+    await Promise.race([client.end().catch(() => {}), new Promise((resolve) => { setTimeout(resolve, Math.max(50, left())).unref() })])
+  }
+}
+
+/** An error that the server sent with severity ERROR was rolled back; all else after a statement was sent may have taken effect. */
+const endingOf = (error: unknown, { sent, late }: { sent: boolean, late: boolean }): Ending => {
+  if (error instanceof pg.DatabaseError) {
+    return { outcome: sent && error.severity !== 'ERROR' ? 'unknown' : 'failed', status: error.code ?? 'XX000', body: error.message }
+  }
+  return { outcome: sent ? 'unknown' : 'failed', failure: late ? 'timeout' : failureOf(error) }
+}
+
+const byCode: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection_refused', ENOTFOUND: 'name_unknown', EAI_AGAIN: 'name_unknown', EHOSTUNREACH: 'unreachable', ENETUNREACH: 'unreachable', ETIMEDOUT: 'timeout',
+  ENOENT: 'name_unknown'
+}
+
+const failureOf = (error: unknown): string => {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
+  const { code, message } = (first ?? {}) as { code?: unknown, message?: string }
+  const known = byCode[String(code)]
+  if (known !== undefined) return known
+  if (/timeout|timed out/i.test(message ?? '')) return 'timeout'
+  return /ssl|tls|certificate/i.test(`${String(code)} ${message ?? ''}`) ? 'tls' : 'connection_lost'
+}
