@@ -1,10 +1,13 @@
 // Facts of those who call (`principal-{id}`): their roles and their access tokens, of which only the digest is known.
 import { Type } from '@sinclair/typebox'
 import { defineEvent } from '../event.ts'
-import { Hash, InstantField, Uuid, Word, closed } from '../fields.ts'
+import { Hash, InstantField, Uuid, closed } from '../fields.ts'
 import { PersonalField } from '../personal.ts'
 
 const RoleName = () => Type.String({ maxLength: 64, pattern: '^[a-z][a-z0-9-]*(:[a-z0-9-]+)?$' })
+
+/** At the door a word; a rotation labels its tokens with its own id. */
+const TokenLabel = () => Type.String({ pattern: '^[a-z][a-z0-9_.:-]*$', maxLength: 128 })
 
 export const principalEvents = {
   'principal.created': defineEvent(1, 'A principal was made known.', Type.Object({
@@ -17,7 +20,7 @@ export const principalEvents = {
     principalId: Uuid(), role: RoleName(), revokedAt: InstantField()
   }, closed)),
   'principal.token_issued': defineEvent(1, 'An access token was made; only its SHA-256 is kept.', Type.Object({
-    principalId: Uuid(), tokenId: Uuid(), sha256: Hash(), label: Type.Optional(Word()), issuedAt: InstantField(), expiresAt: Type.Optional(InstantField())
+    principalId: Uuid(), tokenId: Uuid(), sha256: Hash(), label: Type.Optional(TokenLabel()), issuedAt: InstantField(), expiresAt: Type.Optional(InstantField())
   }, closed)),
   'principal.token_revoked': defineEvent(1, 'An access token was revoked.', Type.Object({
     principalId: Uuid(), tokenId: Uuid(), revokedAt: InstantField()

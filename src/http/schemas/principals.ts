@@ -36,7 +36,7 @@ export const TokenIssued = Accepted({
 })
 
 const tokenItem = {
-  token_id: Id(), label: Type.Optional(Label()), issued_at: Time(), expires_at: Type.Optional(Time()), revoked_at: Type.Optional(Time()), usable: Type.Boolean()
+  token_id: Id(), label: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9_.:-]*$', maxLength: 128 })), issued_at: Time(), expires_at: Type.Optional(Time()), revoked_at: Type.Optional(Time()), usable: Type.Boolean()
 }
 export const TokenList = Type.Object({ items: Type.Array(Type.Object(tokenItem, closed), { maxItems: 100_000 }), next_cursor: Type.Null() }, closed)
 export type TokenItem = Static<typeof TokenList>['items'][number]
