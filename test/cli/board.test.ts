@@ -1,0 +1,150 @@
+// The board of a rotation in every state, on screens of every width and height, and what is told where nothing can be redrawn.
+import { stripVTControlCharacters } from 'node:util'
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { changes, createScreen } from '../../src/cli/board-screen.ts'
+import { board } from '../../src/cli/board.ts'
+import { isWorking, waitsForHuman, hasEnded, type ConsumerView, type Exchange, type JobView } from '../../src/cli/rotation-api.ts'
+import { jobStates } from '../../src/domain/rotation/job.ts'
+import { until } from '../support/until.ts'
+
+const now = new Date('2026-03-01T12:00:30.000Z')
+
+const consumer = (name: string, more: Partial<ConsumerView> = {}): ConsumerView => ({
+  consumer: name, required: true, delivery: { kind: 'push', url: 'https://x.example' }, distribute_status: 'pending', tries: 0, last_error: null,
+  proof: { kind: 'possession' }, proof_outcome: null, proved_at: null, waived: null, ...more
+})
+
+const refusal: Exchange = {
+  probe: 'authenticate', outcome: 'failed', request: { method: 'GET', target: 'https://vendor.example/whoami' },
+  answer: { status: '401', body: '{"id":"unauthorized","message":"Invalid credentials provided."}' }, failure: null, at: '2026-03-01T12:00:00.000Z', took_ms: 3
+}
+
+const job = (state: string, more: Partial<JobView> = {}): JobView => ({
+  credential: 'billing', rotation_id: '0190a0a0-0000-7000-8000-000000000001', mode: 'rotate', trigger: 'operator', state, meaning: `What ${state} means, in one sentence that is a little longer than a narrow screen.`,
+  transition: 3, opened_at: '2026-03-01T11:59:00.000Z', changed_at: '2026-03-01T12:00:00.000Z', ended_at: null, old_value: { vendor_token_id: 'old' },
+  new_value: { vendor_token_id: 'new', fingerprint: 'f' }, failure: null,
+  consumers: [
+    consumer('alpha', { distribute_status: 'succeeded', tries: 1, proof_outcome: 'proved' }),
+    consumer('beta', { distribute_status: 'failed', tries: 5, last_error: 'HTTP 503' }),
+    consumer('gamma', { required: false, delivery: { kind: 'pull' }, distribute_status: 'sent', tries: 1 })
+  ],
+  gate: { open: false, closed_by: [{ consumer: 'beta', why: 'has not proved the new value' }] }, steps: ['retry', 'abort'], abort_means: 'The old value holds.', alarm: null, ...more
+})
+
+/** As many as a large service has, two of them in trouble at the end of the manifest. */
+const many = (): ConsumerView[] => [
+  ...Array.from({ length: 198 }, (_, index) => consumer(`c${String(index).padStart(3, '0')}`, { distribute_status: index < 180 ? 'succeeded' : 'sent', tries: 1 })),
+  consumer('trouble-optional', { required: false, distribute_status: 'unreachable', tries: 5 }), consumer('trouble-required', { distribute_status: 'failed', tries: 5 })
+]
+
+/** Rows that a drawing goes up before it begins. */
+const rowsUp = (drawing: string): number => drawing.startsWith('\u001b[') ? Number.parseInt(drawing.slice(2), 10) : 0
+
+t.test('every state fits every width and height, with and without colour, and says itself and what it means', async (t) => {
+  for (const state of jobStates) {
+    for (const width of [1, 20, 34, 48, 60, 72, 80, 200]) {
+      for (const height of [undefined, 3, 10, 24]) {
+        for (const consumers of [[], job(state).consumers, many()]) {
+          const lines = board(job(state, { consumers, failure: /failed/.test(state) ? refusal : null }), { width, colour: false, now, ...height !== undefined && { height } })
+          const name = `${state} ${width}×${height ?? '∞'} with ${consumers.length}`
+          const widest = Math.max(...lines.map((line) => [...line].length))
+          if (widest > Math.max(20, width)) t.fail(`${name}: a line of ${widest}`)
+          const text = lines.join(' ')
+          if (!text.includes('billing') || (width >= 48 && !text.includes(state)) || (width >= 34 && !text.includes(`What ${state} means`))) t.fail(`${name}: ${text}`)
+          if (height === 24 && width >= 48 && lines.length > height) t.fail(`${name}: ${lines.length} lines`)
+          const coloured = board(job(state, { consumers, failure: /failed/.test(state) ? refusal : null }), { width, colour: true, now, ...height !== undefined && { height } })
+          if (coloured.map(stripVTControlCharacters).join('\n') !== lines.join('\n')) t.fail(`${name}: colour moves something`)
+        }
+      }
+    }
+    t.equal([isWorking, waitsForHuman, hasEnded].filter((is) => is({ state })).length, 1, `${state} is known`)
+  }
+})
+
+t.test('a wide board', async (t) => {
+  t.same(board(job('distribute_partial'), { width: 100, colour: false, now }), [
+    'billing  distribute_partial  for 30 s  rotation 0190a0a0-0000-7000-8000-000000000001',
+    '✓ verify  ✗ mint and distribute  · validate  · revoke',
+    'What distribute_partial means, in one sentence that is a little longer than a narrow screen.',
+    '',
+    '  CONSUMER  REQUIRED  BY    GOT IT     USES IT',
+    '✓ alpha     yes       push  succeeded  proved',
+    '✗ beta      yes       push  failed ×5  -        HTTP 503',
+    '· gamma     no        pull  sent       -'
+  ])
+  t.match(board(job('validation_failed', { failure: null }), { width: 100, colour: false, now }).at(-1), 'Gate: closed. beta: has not proved the new value')
+  t.match(board(job('validated', { gate: { open: true, closed_by: [] } }), { width: 100, colour: false, now }).at(-1), 'Gate: open.')
+  t.match(board(job('verify_failed', { failure: refusal, new_value: null }), { width: 120, colour: false, now }).slice(-2), [
+    'authenticate: GET https://vendor.example/whoami', 'answered 401: {"id":"unauthorized","message":"Invalid credentials provided."}'
+  ])
+  t.match(board(job('revoke_unconfirmed', { alarm: 'It has waited for 6 minutes.' }), { width: 80, colour: false, now, remark: 'The connection is lost.' }).slice(-3), ['It has waited', '', 'The connection'])
+})
+
+t.test('a narrow board says the same in two columns', async (t) => {
+  t.same(board(job('distributing'), { width: 40, colour: false, now }).slice(-4), [
+    '  GOT / USES          CONSUMER', '✓ succeeded / proved  alpha *', '✗ failed ×5 / -       beta *', '· sent / -            gamma'
+  ])
+})
+
+t.test('of two hundred consumers those in trouble are shown, and the rest is counted; all of them on request', async (t) => {
+  const crowd = job('distributing', { consumers: many() })
+  const lines = board(crowd, { width: 80, height: 20, colour: false, now })
+  t.ok(lines.length <= 20)
+  t.match(lines[6], /^✗ trouble-required/)
+  t.match(lines[7], /^✗ trouble-optional/)
+  t.match(lines[8], /^· c180/)
+  t.match(lines.at(-1), /^ {2}… 1\d\d more: \d+ sent, 180 succeeded$|^ {2}… 1\d\d more: 180 succeeded, \d+ sent$/)
+  const all = board(crowd, { width: 80, colour: false, now })
+  for (const { consumer: name } of crowd.consumers) if (!all.some((line) => line.includes(name))) t.fail(name)
+})
+
+t.test('text from elsewhere cannot steer the terminal', async (t) => {
+  const evil = '\u001b[2J\u202e gone\r\n'
+  const lines = board(job('verify_failed', {
+    meaning: evil, alarm: evil, failure: { ...refusal, answer: { status: '401', body: evil } }, consumers: [consumer('a', { distribute_status: 'failed', last_error: evil })],
+    gate: { open: false, closed_by: [{ consumer: null, why: evil }] }
+  }), { width: 80, colour: false, now })
+  for (const line of lines) t.notMatch(line, /[\p{Cc}\p{Bidi_Control}]/u)
+})
+
+t.test('where nothing can be redrawn, each change is a line', async (t) => {
+  t.same(changes(undefined, job('distributing')), ['2026-03-01T12:00:00.000Z  distributing: What distributing means, in one sentence that is a little longer than a narrow screen.'])
+  const after = job('distributing')
+  after.consumers = after.consumers.map((one) => one.consumer === 'gamma' ? { ...one, distribute_status: 'succeeded' } : one)
+  t.same(changes(job('distributing'), after), ['  gamma: succeeded'])
+  t.same(changes(after, after), [])
+  t.match(changes(undefined, job('verify_failed', { failure: refusal })).join('\n'), /answered 401: \{"id":"unauthorized"/)
+})
+
+t.test('on a terminal it is drawn over itself, also after the window changed, and left standing before a question', async (t) => {
+  const output = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80, rows: 24 })
+  let said = ''
+  output.on('data', (chunk: string) => { said += chunk })
+  const taken = async (word: string): Promise<string> => {
+    await until(() => said.includes(word))
+    const text = said
+    said = ''
+    return text
+  }
+  const screen = createScreen({ stdout: output, env: { NO_COLOR: '1' } })
+  t.teardown(() => { screen.close() })
+  screen.show(job('distributing'))
+  const first = await taken('gamma')
+  t.equal(rowsUp(first), 0, 'nothing is above it yet')
+  t.notOk(first.includes('\u001b[1m'), 'NO_COLOR')
+  const height = first.split('\n').length - 1
+  screen.show(job('distributed'))
+  t.equal(rowsUp(await taken('gamma')), height, 'it goes up as many rows as it took')
+  output.columns = 40
+  screen.show(job('validating'))
+  t.ok(rowsUp(await taken('gamma')) > height, 'the terminal has broken the long lines')
+  screen.remark('The connection is lost.')
+  t.match(await taken('lost.'), /The connection is lost\./)
+  screen.show(job('validated'))
+  screen.rest()
+  t.match(said, /validated/, 'what was to come is drawn before')
+  said = ''
+  screen.show(job('confirming'))
+  t.equal(rowsUp(await taken('gamma')), 0, 'and the next board begins below')
+})
