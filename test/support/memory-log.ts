@@ -17,10 +17,12 @@ export const memoryVault: Vault = {
   open: async () => ({ status: 'open', text: 'sealed in memory' })
 }
 
-/** @param now the store's time of append */
-export const memoryLog = ({ now = () => new Date(), vault = memoryVault }: { now?: () => Date, vault?: Vault } = {}): MemoryLog => {
-  const all: LogEvent[] = []
+/** @param options.now the store's time of append; `from`: what it holds already, of another such log */
+export const memoryLog = (options: { now?: () => Date, vault?: Vault, from?: readonly LogEvent[] } = {}): MemoryLog => {
+  const { now = () => new Date(), vault = memoryVault, from: before = [] } = options
+  const all: LogEvent[] = [...before]
   const streams = new Map<string, LogEvent[]>()
+  for (const event of before) streams.set(event.stream, [...streams.get(event.stream) ?? [], event])
   let wakers: Array<() => void> = []
 
   const ours = (event: LogEvent): boolean => (categories as readonly string[]).includes(categoryOf(event.stream))
