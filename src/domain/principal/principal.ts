@@ -30,7 +30,7 @@ type NewToken = Pick<AccessToken, 'tokenId' | 'sha256' | 'label' | 'expiresAt'>
 type PrincipalEvent = EventOf<'principal'>
 
 /** Tokens of one principal that are usable at once; the roster's arrays are bounded by it too. */
-const MAX_USABLE_TOKENS = 100
+export const MAX_USABLE_TOKENS = 100
 
 const evolve = (principal: Principal, event: RecordedOf<'principal'>): Principal => {
   if (event.type === 'principal.created') {

@@ -1,0 +1,28 @@
+// Vendor `manual`: a human mints and revokes by hand and pastes the new value; what can be asked of the vendor is asked.
+import type { Exchange } from '../../src/domain/credential/fields.ts'
+import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
+import type { VendorGateway } from '../../src/rotation-ports.ts'
+import type { Outgoing } from '../outgoing/index.ts'
+import { asker, refusalProbe } from './http.ts'
+
+export interface ManualVendorOptions { vendor: Extract<VendorSettings, { kind: 'manual' }>, outgoing: Outgoing }
+
+/** Nothing was asked of anybody: it is a human's to do. */
+const byHand = (probe: string, outcome: Exchange['outcome']): Exchange =>
+  ({ probe, outcome, request: { method: 'BY HAND', target: 'the operator follows the instructions of the manifest' }, failure: 'by_hand', at: new Date().toISOString(), tookMs: 0 })
+
+export const manualVendor = ({ vendor, outgoing }: ManualVendorOptions): VendorGateway => ({
+  lists: false,
+  timeLimitMs: outgoing.timeoutMs,
+  verify: async (value, { replace }) => {
+    const mayMint = byHand('may_mint', 'passed')
+    if (replace) return [mayMint]
+    const { exchange, yes } = await asker(outgoing)('authenticate', vendor.authenticate, { value })
+    return yes ? [exchange, mayMint] : [exchange]
+  },
+  mint: async () => ({ status: 'refused', exchange: byHand('mint', 'failed') }),
+  list: async () => ({ status: 'failed', exchange: byHand('list', 'failed') }),
+  // The operator's word; that the old token is refused is proved by the probes that follow.
+  revoke: async () => ({ status: 'revoked', exchange: byHand('revoke', 'passed') }),
+  probeRefused: refusalProbe(outgoing, vendor)
+})
