@@ -1,23 +1,52 @@
 // Use cases on a credential itself: its manifest, and the value that is in use.
+import { refuse } from '../../domain/codes.ts'
+import { credentialAggregate } from '../../domain/credential/credential.ts'
+import { checkManifest } from '../../domain/credential/manifest-check.ts'
 import type { Manifest } from '../../domain/credential/manifest.ts'
 import type { Secret } from '../../domain/credential/secret.ts'
-import { refuse } from '../../domain/codes.ts'
 import type { Instant } from '../../domain/event.ts'
+import { adopt, letGo, putManifestOn } from '../../domain/rotation/open.ts'
 import type { CommandContext } from '../context.ts'
-import type { CredentialReceipt, RotationDeps } from './deps.ts'
+import { notReused } from '../execute.ts'
+import { checkedTicket, type CredentialReceipt, type RotationDeps } from './deps.ts'
 
 /**
  * Puts a version of the manifest, which holds at once, also for an open rotation. The ticket is the context's.
  * @throws Refusal `manifest_invalid` with `errors`, `ticket_invalid`, `ticket_not_open`, `rotation_open` (another vendor while a new token exists)
  */
 export const putManifest = async (
-  deps: RotationDeps, command: { credential: string, manifest: Manifest, ifMatch?: bigint }, context: CommandContext
-): Promise<CredentialReceipt> => refuse('internal_error', 'not built yet')
+  deps: RotationDeps, { credential: name, manifest, ifMatch }: { credential: string, manifest: Manifest, ifMatch?: bigint }, context: CommandContext
+): Promise<CredentialReceipt> => {
+  const { aggregates, vendors } = deps
+  const { state, commands } = await aggregates.current(credentialAggregate, name)
+  const repeated = commands.has(context.commandId)
+  if (!repeated) {
+    const errors = checkManifest(name, manifest)
+    const sayings = await vendors.check({ credential: name, manifest })
+    errors.push(...sayings.map((message) => ({ path: '/vendor', message })))
+    if (errors.length > 0) refuse('manifest_invalid', `The manifest has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}: mend them all, then put it again.`, { errors })
+  }
+  const ticket = repeated || letGo(state, manifest).length === 0 ? undefined : await checkedTicket(deps, context)
+  return aggregates.execute({
+    aggregate: credentialAggregate, id: name, context, ...ifMatch !== undefined && { ifMatch },
+    decide: (credential) => putManifestOn(credential, { name, manifest, ticket, at: context.at })
+  })
+}
 
 /**
  * Hands the value in use to the vault.
  * @throws Refusal `subject_not_found` without a manifest, `rotation_open`
  */
 export const adoptValue = async (
-  deps: RotationDeps, command: { credential: string, value: Secret, vendorTokenId?: string, expiresAt?: Instant }, context: CommandContext
-): Promise<CredentialReceipt> => refuse('internal_error', 'not built yet')
+  { aggregates, ids, values, rules }: RotationDeps,
+  { credential: name, value, vendorTokenId, expiresAt }: { credential: string, value: Secret, vendorTokenId?: string, expiresAt?: Instant }, context: CommandContext
+): Promise<CredentialReceipt> => {
+  const valueId = ids.derive('adopted', name, context.commandId)
+  const adoption = { valueId, fingerprint: values.fingerprint(value), ...vendorTokenId !== undefined && { vendorTokenId }, ...expiresAt !== undefined && { expiresAt } }
+  const loaded = await aggregates.current(credentialAggregate, name)
+  const repeated = loaded.commands.has(context.commandId)
+  if (repeated) notReused(loaded, context)
+  // The vault row is there before the fact that names it; without the fact nobody knows of it.
+  if (!repeated && adopt(loaded.state, adoption, context.at, rules.valueGraceMs).length > 0) await values.put({ valueId, credential: name, secret: value })
+  return aggregates.execute({ aggregate: credentialAggregate, id: name, context, decide: (credential) => adopt(credential, adoption, context.at, rules.valueGraceMs) })
+}

@@ -23,7 +23,7 @@ export const roundProved = ({ version }: KnownCredential, job: Job): boolean => 
 }
 
 /** What keeps an operator from revoking, with the consumers named; empty: the gate is open. */
-export const gate = (job: Job, now: Date, { proofMaxAgeMs }: RotationRules): Array<{ consumer: string | undefined, why: string }> => {
+export const gate = (job: Job, now: Date, { proofMaxAgeMs }: Pick<RotationRules, 'proofMaxAgeMs'>): Array<{ consumer: string | undefined, why: string }> => {
   const closed: Array<{ consumer: string | undefined, why: string }> = []
   if (job.gateClosed !== undefined && job.gateClosed.consumers.length === 0) closed.push({ consumer: undefined, why: job.gateClosed.why })
   for (const consumer of job.consumers.values()) {
