@@ -1,6 +1,7 @@
 // Why an operator does something to an account or a tester: a word that stays readable, free text that is sealed for them.
 import type { FastifyRequest } from 'fastify'
 import type { CommandContext } from '../commands/context.ts'
+import { refuse } from '../domain/codes.ts'
 import { Clear } from '../domain/personal.ts'
 import { commandContext } from './command-context.ts'
 
@@ -15,3 +16,10 @@ export const contextWithWhy = (request: FastifyRequest, subject: string, { reaso
   commandContext(request, {
     ...reasonCode !== undefined && { reasonCode }, ...reason !== undefined && { reason: new Clear(reason, subject) }, ...ticket !== undefined && { ticket }
   })
+
+const TICKET = /^[A-Za-z0-9#/_.:-]{1,64}$/
+
+/** What was typed as a ticket is at least the form of one; refuses with `ticket_invalid`, also where nobody looks it up. */
+export const ticketIn = ({ ticket }: Why): void => {
+  if (ticket !== undefined && !TICKET.test(ticket)) refuse('ticket_invalid', 'A ticket is 1 to 64 letters, digits and # / _ . : -, such as 4711.')
+}

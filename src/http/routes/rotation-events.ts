@@ -1,0 +1,184 @@
+// One job as it goes on: server-sent events that resume, and the transcript, which replays it step by step.
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { refuse } from '../../domain/codes.ts'
+import type { Vault } from '../../ports.ts'
+import { vaultFor } from '../clear-text.ts'
+import { isPosition, positionIn } from '../cursors.ts'
+import { actorItem, jobItem } from '../job-items.ts'
+import { readerOf, type FeedDeps, type JobFact, type JobReader } from '../rotation-feed.ts'
+import * as schemas from '../schemas/rotations.ts'
+import { Cursor, limitOf, Limit, closed } from '../schemas/shared.ts'
+import type { StreamWatch, Watcher } from '../stream-watch.ts'
+import { transcriptItem } from '../transcript-items.ts'
+
+export type RotationEventDeps = FeedDeps & {
+  vault: Pick<Vault, 'open'>
+  watch: StreamWatch
+  /** How often a silent stream says that it is alive, and whether its reader still may read is looked at again, in ms. */
+  heartbeatMs?: number
+  /** A reader who took nothing for so long is let go, in ms. */
+  stalledMs?: number
+}
+
+const PATH = '/api/v1/credentials/:name/rotations/:rotation_id'
+const READ = { permission: 'rotations.read' } as const
+const tags = ['rotations']
+const HEARTBEAT_MS = 15_000
+const STALLED_MS = 120_000
+/** Readers of one process at a time: each holds a connection and the state of one credential. */
+const MOST_READERS = 256
+
+export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsyncTypebox => async (app) => {
+  const { watch, heartbeatMs = HEARTBEAT_MS, stalledMs = STALLED_MS } = deps
+  const closing = new AbortController()
+  let readers = 0
+  // Streams have no end of their own; the server's close would wait for them.
+  app.addHook('preClose', async () => {
+    closing.abort()
+    await watch.stop()
+  })
+
+  app.get(`${PATH}/events`, {
+    config: READ,
+    schema: {
+      tags, summary: 'The job as it goes on, as server-sent events; resumes by Last-Event-ID, ends after done or aborted', params: schemas.RotationParams,
+      response: { 200: { description: 'id: revision in the credential\'s stream; event: the fact; data: fact, at, actor, and the job after it', content: { 'text/event-stream': { schema: Type.Unsafe<Readable>({ type: 'string', maxLength: 1_000_000 }) } } }, 204: Type.Null({ description: 'The job has ended, and everything was told' }) }
+    }
+  }, async (request, reply) => {
+    const { name: credential, rotation_id: rotationId } = request.params
+    const after = lastEventId(request)
+    if (readers >= MOST_READERS) refuse('overloaded', 'Too many follow rotations here already. Read the job itself, or come back later.')
+    const over = new AbortController()
+    const reader = readerOf(deps, { credential, rotationId })
+    const watcher = await watch.watch(`credential-${credential}`)
+    const facts = followed(reader, watcher, over.signal, heartbeatMs)
+    // The first one tells whether there is such a job, before anything is answered.
+    const first = await nextAfter(reader, facts, after).catch((error: unknown) => {
+      watcher.close()
+      throw error
+    })
+    if (first === 'none') {
+      watcher.close()
+      if (reader.ended()) return reply.code(204).send(null)
+      return refuse('subject_not_found', 'There is no such rotation of this credential. GET …/rotations lists them.')
+    }
+
+    readers++
+    let taken = performance.now()
+    const lines = async function * () {
+      for (let one: JobFact | 'silence' | undefined = first; one !== undefined && !over.signal.aborted; one = await nextOf(facts, after)) {
+        yield one === 'silence' ? ': still here\n\n' : messageOf(one)
+        taken = performance.now()
+      }
+    }
+    // One message is made as the one before is taken: a slow reader holds back his own, and costs no memory.
+    const stream = Readable.from(lines(), { objectMode: false, highWaterMark: 1 })
+    const end = (): void => { over.abort(); watcher.close() }
+    const look = setInterval(() => {
+      if (performance.now() - taken > stalledMs + heartbeatMs) stream.destroy()
+      void mayStill(request).then((may) => { if (!may) end() })
+    }, heartbeatMs).unref()
+    closing.signal.addEventListener('abort', end, { once: true })
+    stream.once('close', () => {
+      readers--
+      clearInterval(look)
+      closing.signal.removeEventListener('abort', end)
+      end()
+    })
+    return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).send(stream)
+  })
+
+  app.get(`${PATH}/transcript`, {
+    config: READ,
+    schema: {
+      tags, summary: 'The job step by step: who did what and why, and what vendor and consumers answered, scrubbed of secrets',
+      params: schemas.RotationParams, querystring: Type.Object({ cursor: Type.Optional(Cursor()), limit: Type.Optional(Limit()) }, closed), response: { 200: schemas.Transcript }
+    }
+  }, async (request) => {
+    const { name: credential, rotation_id: rotationId } = request.params
+    const after = request.query.cursor === undefined ? undefined : positionIn(request.query.cursor)
+    const limit = limitOf(request.query, 1000)
+    const vault = vaultFor(request, deps.vault)
+    const found: JobFact[] = []
+    let known = false
+    for await (const fact of readerOf(deps, { credential, rotationId }).read()) {
+      known = true
+      if (after !== undefined && fact.event.revision <= after) continue
+      found.push(fact)
+      if (found.length > limit) break
+    }
+    if (!known) refuse('subject_not_found', 'There is no such rotation of this credential. GET …/rotations lists them.')
+    const items = found.slice(0, limit)
+    return {
+      credential,
+      rotation_id: rotationId,
+      items: await Promise.all(items.map((fact) => transcriptItem(fact, vault))),
+      next_cursor: found.length > limit ? String(items.at(-1)?.event.revision) : null
+    }
+  })
+
+  /** A token that was revoked opens nothing, also not what it opened before. A log that is away says nothing about it. */
+  const mayStill = async ({ headers }: FastifyRequest): Promise<boolean> => {
+    const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+    return app.door.access.judge(token, READ.permission).then(({ outcome }) => outcome === 'allowed', () => true)
+  }
+}
+
+const lastEventId = ({ headers }: FastifyRequest): bigint | undefined => {
+  const given = headers['last-event-id']
+  if (given === undefined || given === '') return undefined
+  if (typeof given !== 'string' || !isPosition(given)) return refuse('invalid_request', 'Last-Event-ID takes the id of an event of this stream.')
+  return BigInt(given)
+}
+
+type Followed = AsyncGenerator<JobFact | 'silence' | 'caught_up', void, undefined>
+
+/** Facts as they come; `caught_up` after what there was already, `silence` when nothing came for a while. */
+const followed = async function * (
+  reader: JobReader, watcher: Watcher, over: AbortSignal, heartbeatMs: number
+): Followed {
+  yield * reader.read()
+  yield 'caught_up'
+  while (!reader.ended() && !over.aborted) {
+    const began = performance.now()
+    if (!await watcher.news(heartbeatMs) || over.aborted) return
+    let any = false
+    for await (const fact of reader.read()) {
+      any = true
+      yield fact
+    }
+    if (!any && performance.now() - began >= heartbeatMs * 0.9) yield 'silence'
+  }
+}
+
+/** The first thing to be told to one who has everything up to `after`: `silence` if there is nothing yet, `none` if there never will be. */
+const nextAfter = async (reader: JobReader, facts: Followed, after: bigint | undefined): Promise<JobFact | 'silence' | 'none'> => {
+  let known = false
+  for (;;) {
+    const next = await facts.next()
+    if (next.done === true) return 'none'
+    const { value } = next
+    if (value === 'caught_up') return known && !reader.ended() ? 'silence' : 'none'
+    if (value === 'silence') return value
+    known = true
+    if (after === undefined || value.event.revision > after) return value
+  }
+}
+
+const nextOf = async (facts: Followed, after: bigint | undefined): Promise<JobFact | 'silence' | undefined> => {
+  for (;;) {
+    const next = await facts.next()
+    if (next.done === true) return undefined
+    const { value } = next
+    if (value === 'silence') return value
+    if (value !== 'caught_up' && (after === undefined || value.event.revision > after)) return value
+  }
+}
+
+const messageOf = ({ event, view }: JobFact): string => {
+  const data = { fact: event.type, at: event.metadata.occurredAt, actor: actorItem(event.metadata.actor), view: jobItem(view) }
+  return `id: ${event.revision}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`
+}

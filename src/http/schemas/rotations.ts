@@ -1,0 +1,132 @@
+// What the routes of rotations take and give.
+import { Type } from '@sinclair/typebox'
+import { CredentialName, Fingerprint, SubscriberName, VendorTokenId } from '../../domain/credential/fields.ts'
+import { distributeStatuses, modes, proofOutcomes, triggers } from '../../domain/rotation/events.ts'
+import { jobStates, stepNames } from '../../domain/rotation/job.ts'
+import { Accepted, closed, DecimalString, Id, Reason, Ticket, Time } from './shared.ts'
+
+export const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
+const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((word) => Type.Literal(word)))
+export const Name = () => Type.String({ ...CredentialName(), description: 'The credential' })
+const Consumer = () => Type.String({ ...SubscriberName(), description: 'The consumer' })
+const Sentence = (description?: string) => Type.String({ maxLength: 2000, ...description !== undefined && { description } })
+const Word = () => Type.String({ maxLength: 64 })
+/** A secret: it goes into the vault, and nowhere else. */
+export const Value = () => Type.String({ minLength: 1, maxLength: 8192, description: 'The value itself; it goes into the vault, and nowhere else' })
+/**
+ * As it was typed: whatever it is, the decision compares it byte for byte and answers 422 confirmation_mismatch, also to
+ * characters that only look like those of a name.
+ */
+const Confirm = () => Type.String({ maxLength: 256, description: 'The name of the credential, typed' })
+const TypedTicket = () => Type.String({ maxLength: 256, description: 'Of the ticket system; 422 ticket_invalid or ticket_not_open says what is wrong with it' })
+
+export const RotationParams = Type.Object({ name: Name(), rotation_id: Id() }, closed)
+
+export const OpenBody = Type.Object({
+  mode: Type.Optional(oneOf(modes)), reason: Reason(), ticket: Type.Optional(TypedTicket()), confirm: Type.Optional(Confirm())
+}, closed)
+const why = { reason: Reason(), ticket: Type.Optional(Ticket()) }
+export const StepBody = Type.Object(why, closed)
+export const DistributeBody = Type.Object({
+  ...why,
+  value: Type.Optional(Value()),
+  vendor_token_id: Type.Optional(VendorTokenId()),
+  expires_at: Type.Optional(Type.Unsafe<string>({ ...Time(), description: 'Of the pasted value' }))
+}, closed)
+export const WaiveBody = Type.Object({ reason: Reason(), ticket: Type.Optional(TypedTicket()), consumer: Consumer() }, closed)
+export const RevokeBody = Type.Object({ reason: Reason(), ticket: Type.Optional(TypedTicket()), confirm: Confirm() }, closed)
+
+/** `If-Match` and `Prefer`, for the description; they are read by hand. */
+export const StepHeaders = Type.Object({
+  'if-match': Type.Optional(Type.String({ maxLength: 32, description: 'ETag of the job; without it 428' })),
+  prefer: Type.Optional(Type.String({ maxLength: 256, description: 'wait=<seconds, at most 30>: answer when the job waits for a human again' }))
+})
+
+const Actor = Type.Object({ type: Type.String({ maxLength: 16 }), id: Type.String({ maxLength: 128 }) }, closed)
+const Headers = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 2048 }), { maxProperties: 200 })
+
+/** A request and its answer, scrubbed of secrets; `status` is the other side's own word. */
+export const Exchange = Type.Object({
+  probe: Word(),
+  outcome: oneOf(['passed', 'failed', 'unknown'] as const),
+  request: Type.Object({ method: Type.String({ maxLength: 32 }), target: Type.String({ maxLength: 2048 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed),
+  answer: nullable(Type.Object({ status: Type.String({ maxLength: 64 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed)),
+  failure: nullable(Word(), 'Why there is no answer'),
+  at: Time(),
+  took_ms: Type.Integer({ minimum: 0 })
+}, closed)
+
+const Progress = Type.Object({
+  consumer: Consumer(),
+  required: Type.Boolean(),
+  delivery: Type.Object({ kind: oneOf(['push', 'pull'] as const), url: Type.Optional(Type.String({ maxLength: 1024 })) }, closed),
+  healthcheck: Type.String({ maxLength: 1024 }),
+  proof: Type.Object({ kind: oneOf(['possession', 'none'] as const), reason: Type.Optional(Type.String({ maxLength: 256 })) }, closed),
+  distribute_status: oneOf(distributeStatuses),
+  delivery_seq: nullable(Type.Integer({ minimum: 0 })),
+  tries: Type.Integer({ minimum: 0 }),
+  last_error: nullable(Sentence()),
+  sent_at: nullable(Time()),
+  ended_at: nullable(Time()),
+  proof_outcome: nullable(oneOf(proofOutcomes)),
+  proved_at: nullable(Time()),
+  waived: nullable(Type.Object({ by: Actor, at: Time(), ticket: nullable(Type.String({ maxLength: 64 })) }, closed))
+}, closed)
+
+export const jobFields = {
+  credential: Name(),
+  rotation_id: Id(),
+  mode: oneOf(modes),
+  trigger: oneOf(triggers),
+  state: oneOf(jobStates),
+  meaning: Sentence('What the state means, and what to do next'),
+  transition: Type.Integer({ minimum: 0, description: 'Number of the last stage transition: the ETag' }),
+  manifest_version: Type.Integer({ minimum: 0 }),
+  opened_at: Time(),
+  opened_by: Actor,
+  changed_at: Time(),
+  ended_at: nullable(Time()),
+  old_value: Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()) }, closed),
+  new_value: nullable(Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()), fingerprint: Fingerprint() }, closed)),
+  failure: nullable(Exchange, 'The exchange that made a stage fail'),
+  consumers: Type.Array(Progress, { maxItems: 1000 }),
+  gate: Type.Object({
+    open: Type.Boolean(),
+    closed_by: Type.Array(Type.Object({ consumer: nullable(Consumer()), why: Sentence() }, closed), { maxItems: 2000 })
+  }, { ...closed, description: 'The gate before revoking' }),
+  steps: Type.Array(oneOf(stepNames), { maxItems: 7, description: 'What may be asked for now' }),
+  abort_means: nullable(Sentence(), 'What abort would mean now; null where it is not offered'),
+  alarm: nullable(Sentence(), 'Something to look at')
+}
+/** A job, with the log's position; `ETag` is its transition. */
+export const JobAnswer = Accepted(jobFields)
+
+const rotation = {
+  rotation_id: Id(), mode: oneOf(modes), trigger: oneOf(triggers), state: oneOf(jobStates), opened_at: Time(), opened_by: Actor, changed_at: Time(), ended_at: nullable(Time()), position: DecimalString()
+}
+export const RotationList = Type.Object({
+  items: Type.Array(Type.Object(rotation, closed), { maxItems: 1000 }), next_cursor: nullable(DecimalString())
+}, closed)
+
+/** One step of a transcript. `exchanges` are those of the fact, in order. */
+export const Transcript = Type.Object({
+  credential: Name(),
+  rotation_id: Id(),
+  items: Type.Array(Type.Object({
+    revision: DecimalString(),
+    position: DecimalString(),
+    fact: Word(),
+    at: Time(),
+    actor: Actor,
+    reason: nullable(Type.String({ maxLength: 2000 }), 'null without the right `persons.read`'),
+    ticket: nullable(Type.String({ maxLength: 64 })),
+    state: oneOf(jobStates),
+    data: Type.Record(Type.String({ maxLength: 64 }), Type.Unknown(), { maxProperties: 32, description: 'What the fact says, as the log has it' }),
+    exchanges: Type.Array(Exchange, { maxItems: 200 })
+  }, closed), { maxItems: 10_000 }),
+  next_cursor: nullable(DecimalString(), 'Revision to go on after; null at the end')
+}, closed)
+export const EventHeaders = Type.Object({
+  'last-event-id': Type.Optional(Type.String({ maxLength: 19, description: 'Go on after this event' }))
+})
