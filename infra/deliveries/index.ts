@@ -23,6 +23,9 @@ export interface DeliveriesOptions {
 
 export interface OpenDeliveries extends Deliveries { close (): void }
 
+/** Of each body, in characters: a hundred exchanges stand in one fact. */
+const KEPT = 1_024
+
 /** Nothing is tried twice here: when to try again is the rotation's to say. */
 export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOptions): OpenDeliveries => {
   const announcer = createAnnouncer(redis, clock)
@@ -45,7 +48,7 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
       const secret = webhookSecret({ consumer, credential, url })
       const headers = signedHeaders({ id: `${rotationId}-${consumer}-${deliverySeq}`, at, body, secret })
       // What is sealed is no value, but the log is no place to keep it for whoever gets hold of a consumer's key one day.
-      const answer = await outgoing.request({ method: 'POST', url, headers, body, secrets: [...secrets, new Secret(jwe), secret], probe: 'push' })
+      const answer = await outgoing.request({ method: 'POST', url, headers, body, secrets: [...secrets, new Secret(jwe), secret], probe: 'push', keep: KEPT })
       const status = answered(answer)
       if (status === undefined) return { status: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
       const taken = status >= 200 && status < 300
@@ -55,7 +58,7 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
     probe: async ({ subscriber, credential, value, secrets = [] }): Promise<ProofAnswer> => {
       const nonce = randomBytes(32).toString('base64url')
       const answer = await outgoing.request({
-        method: 'GET', url: asking(subscriber.healthcheck, { credential, nonce }), headers: { accept: 'application/json' }, secrets: [value, ...secrets], probe: 'healthcheck'
+        method: 'GET', url: asking(subscriber.healthcheck, { credential, nonce }), headers: { accept: 'application/json' }, secrets: [value, ...secrets], probe: 'healthcheck', keep: KEPT
       })
       const status = answered(answer)
       if (status === undefined) return { outcome: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }

@@ -72,14 +72,16 @@ export interface MemoryDeliveries extends Deliveries {
   readonly requests: number
 }
 
-const answers = { accept: 204, ignore: 204, refuse: 503 } as const
+const answers = { ignore: 200, refuse: 503 } as const
 
-export const memoryDeliveries = ({ clock, timeLimitMs = 5_000 }: { clock: MemoryClock, timeLimitMs?: number }): MemoryDeliveries => {
+/** @param options.beside deliveries to the same consumers, with another limit */
+export const memoryDeliveries = ({ clock, timeLimitMs = 5_000, beside }: { clock: MemoryClock, timeLimitMs?: number, beside?: MemoryDeliveries }): MemoryDeliveries => {
   const consumers = new Map<string, MemoryConsumer>()
   const sealed = new Map<string, { content: DeliveryContent, keyId: string }>()
   const underWay = { now: 0, most: 0, requests: 0 }
 
   const consumer = (name: string): MemoryConsumer => {
+    if (beside !== undefined) return beside.consumer(name)
     const known = consumers.get(name) ?? newConsumer(name, clock, (jwe, keyId) => {
       const found = sealed.get(jwe)
       return found?.keyId === keyId ? found.content : undefined
@@ -102,7 +104,7 @@ export const memoryDeliveries = ({ clock, timeLimitMs = 5_000 }: { clock: Memory
 
   const exchangeOf = (probe: string, target: string, began: Date, result: { status: number, body?: string } | { failure: string }, passed: boolean): Exchange => ({
     probe,
-    outcome: 'failure' in result ? 'unknown' : passed ? 'passed' : 'failed',
+    outcome: 'failure' in result ? result.failure === 'timeout' ? 'unknown' : 'failed' : passed ? 'passed' : 'failed',
     request: { method: probe === 'push' ? 'POST' : 'GET', target },
     ...'failure' in result ? { failure: result.failure } : { answer: { status: String(result.status), ...result.body !== undefined && { body: result.body } } },
     at: began.toISOString(),
@@ -111,12 +113,13 @@ export const memoryDeliveries = ({ clock, timeLimitMs = 5_000 }: { clock: Memory
 
   return {
     consumer,
-    consumers: () => [...consumers.values()],
+    consumers: () => beside?.consumers() ?? [...consumers.values()],
     redisAway: false,
     get most () { return underWay.most },
     get requests () { return underWay.requests },
 
     seal: async (content, { keyId }) => {
+      if (beside !== undefined) return beside.seal(content, { keyId, key: { kty: 'OKP', crv: 'X25519', x: '' } })
       // Says nothing about the value, as a real one does not.
       const jwe = `memory.${randomBytes(12).toString('base64url')}`
       sealed.set(jwe, { content, keyId })
@@ -137,7 +140,7 @@ export const memoryDeliveries = ({ clock, timeLimitMs = 5_000 }: { clock: Memory
       // It takes what it was sent, whether or not anybody still waits for its word.
       const took = behaviour === 'accept' || behaviour === 'silent' ? to.take(jwe) : undefined
       if (!inTime || behaviour === 'silent' || behaviour === 'late') return unanswered('timeout')
-      if (behaviour === 'accept') return answer(took === 'taken' ? 204 : took === 'superseded' ? 409 : 400)
+      if (behaviour === 'accept') return answer(took === 'taken' ? 200 : took === 'superseded' ? 409 : 400)
       return answer(answers[behaviour])
     },
 
