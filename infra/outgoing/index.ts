@@ -1,11 +1,12 @@
 // The one way out by HTTP, to vendors, consumers and the ticket system: guarded, short, small, without redirects, scrubbed.
+import { isIP } from 'node:net'
 import { Agent } from 'undici'
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { Secret } from '../../src/domain/credential/secret.ts'
 import { guardedConnector, type ConnectorOptions } from './connector.ts'
 import { bodyOf, headersOf, requestHeadersOf, targetOf } from './exchange.ts'
 import type { Failure } from './failures.ts'
-import { createGuard } from './guard.ts'
+import { bareHost, createGuard } from './guard.ts'
 import { createScrub } from './scrub.ts'
 import { send, type Sent } from './send.ts'
 
@@ -50,6 +51,8 @@ export interface Answered {
 export interface Outgoing {
   /** Sends once, never again by itself. Does not throw: what went wrong is the exchange's `failure`. */
   request (request: OutgoingRequest): Promise<Answered>
+  /** Why nothing will ever be sent there, as far as the URL itself says it: names are looked up when it is sent. */
+  problem (url: string): Failure | undefined
   /** For one request, in ms. */
   readonly timeoutMs: number
   /** Ends the connections that were kept; what is under way fails. */
@@ -102,7 +105,15 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
     return { exchange, sent, ...(whole && { status: answer.status, ...(answer.body !== undefined && { body: answer.body }) }) }
   }
 
-  return { request, timeoutMs, close: async () => { await Promise.all([kept.destroy(), single.destroy()]) } }
+  const problem = (text: string): Failure | undefined => {
+    const url = urlOf(text)
+    if (typeof url === 'string') return url
+    const host = bareHost(url.hostname)
+    if (isIP(host) !== 0) return guard.judge(host, { host, protocol: url.protocol })
+    return url.protocol === 'http:' && !plainLoopback ? 'scheme_forbidden' : undefined
+  }
+
+  return { request, problem, timeoutMs, close: async () => { await Promise.all([kept.destroy(), single.destroy()]) } }
 }
 
 const urlOf = (text: string): URL | Failure => {
