@@ -6,6 +6,7 @@ import { intentMovesOf } from '../../src/domain/intents.ts'
 import { LogOutcomeUnknown, LogUnavailable } from '../../src/log-errors.ts'
 import type { EventStore, Ids } from '../../src/ports.ts'
 import { oldValuesReactor } from '../../src/reactors/rotation/old-values.ts'
+import type { FetchDeps } from '../../src/commands/rotations/deps.ts'
 import { rotationReactor, type RotationReactorDeps } from '../../src/reactors/rotation/reactor.ts'
 import type { Intent, Reactor } from '../../src/reactors/reactor.ts'
 import type { SubscriberKeys, Tickets, VendorGateway } from '../../src/rotation-ports.ts'
@@ -37,9 +38,11 @@ export interface Surroundings {
 export interface CrashPlan { after: number, moment: 'before' | 'during' | 'after' }
 export interface LogFault { fault: 'away' | 'lost' | 'unanswered', after: number }
 
+type Deps = RotationReactorDeps & FetchDeps
+
 export interface ModelProcess {
   readonly dead: boolean
-  readonly deps: RotationReactorDeps
+  readonly deps: Deps
   die (): void
   /** Dies at a call to a port that is still to come. */
   crash (plan: CrashPlan): void
@@ -118,7 +121,7 @@ export const startProcess = (around: Surroundings): ModelProcess => {
   }
   const aggregates = createAggregates(events, around.ids)
   const holder = around.ids.next()
-  const deps: RotationReactorDeps = {
+  const deps: Deps = {
     aggregates,
     events,
     ids: around.ids,
@@ -153,9 +156,9 @@ export const startProcess = (around: Surroundings): ModelProcess => {
 
   /** As the engine does it: every open intent in a loop of its own, woken by its clock, or by a fact of its stream. */
   const engine = (reactor: Reactor) => {
-    const open = new Map<string, { woken: boolean, wake: () => void }>()
+    const open = new Map<string, { stream: string, woken: boolean, wake: () => void }>()
     const work = async (intent: Intent): Promise<void> => {
-      const entry = { woken: false, wake: () => {} }
+      const entry = { stream: intent.stream, woken: false, wake: () => {} }
       open.set(intent.id, entry)
       let failures = 0
       while (open.get(intent.id) === entry) {
@@ -180,11 +183,12 @@ export const startProcess = (around: Surroundings): ModelProcess => {
     return {
       add: (intent: Intent): void => { if (!open.has(intent.id)) void work(intent) },
       forget: (id: string): void => { open.delete(id) },
-      nudge: (id: string): void => {
-        const entry = open.get(id)
-        if (entry === undefined) return
-        entry.woken = true
-        entry.wake()
+      wake: (stream: string): void => {
+        for (const entry of open.values()) {
+          if (entry.stream !== stream) continue
+          entry.woken = true
+          entry.wake()
+        }
       }
     }
   }
@@ -194,10 +198,10 @@ export const startProcess = (around: Surroundings): ModelProcess => {
       for (const { reactor, engine } of engines) {
         if (reactor.intent !== intent) continue
         if (move === 'opens') engine.add({ id, stream: event.stream, eventId: event.id, correlationId: event.metadata.$correlationId })
-        else if (move === 'settles') engine.forget(id)
-        else engine.nudge(id)
+        if (move === 'settles') engine.forget(id)
       }
     }
+    for (const { reactor, engine } of engines) if (reactor.wakesOnStream === true) engine.wake(event.stream)
   }
   // What was settled later in the history is not taken up on the way through it.
   const settled = new Set(log.events.flatMap((event) => intentMovesOf(event)).filter(({ move }) => move === 'settles').map(({ intent, id }) => `${intent} ${id}`))

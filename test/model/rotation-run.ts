@@ -85,9 +85,9 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
     case 'values': world.values.fault(step.fault); return
     case 'log': on?.failAppend(step); return
     case 'crash': on?.crash(step); return
-    case 'restart': world.restart(step.process); return
-    case 'pass':
-      // Time passes in `walk`.
+    // Time passes in `walk`.
+    case 'pass': return
+    case 'restart': world.restart(step.process)
   }
 }
 

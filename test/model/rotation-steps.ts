@@ -24,29 +24,29 @@ const pushes: fc.Arbitrary<PushBehaviour[]> = fc.array(fc.constantFrom<PushBehav
 const probes: fc.Arbitrary<ProbeBehaviour[]> = fc.array(fc.constantFrom<ProbeBehaviour>('prove', 'unhealthy', 'away', 'bare'), { maxLength: 4 })
 
 export const anyStep = fc.oneof(
-  step('open', 3, { by, process, mode: fc.constantFrom('rotate', 'rotate', 'rotate', 'replace'), stray: fc.boolean() }),
+  step('open', 6, { by, process, mode: fc.constantFrom('rotate', 'rotate', 'rotate', 'replace'), stray: fc.boolean() }),
   /** What the view offers, the forward ones first: `pick` 0 takes the first. */
-  step('go', 14, { by, process, pick: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1, 2) }),
+  step('go', 28, { by, process, pick: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1, 2) }),
   /** Whatever it is, offered or not; `stale`: on what this operator saw when it last looked. */
-  step('ask', 4, { by, process, step: fc.constantFrom(...stepNames), stale: fc.boolean(), consumer, wrong: fc.boolean() }),
-  step('look', 1, { by, process }),
-  step('abort', 1, { by, process }),
-  step('manifest', 3, { process, change: fc.constantFrom('join', 'join', 'leave', 'require', 'relax', 'move'), consumer, ticket: fc.boolean() }),
-  step('vendor', 4, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
-  step('kill', 0.5, { which: fc.constantFrom('old', 'new') }),
-  step('connection', 0.5, { up: fc.boolean() }),
-  step('consumer', 4, { consumer, pushes, probes, flapping: fc.boolean(), slowMs: fc.constantFrom(0, 0, 0, 2_000, 6_000), lateMs: fc.constantFrom(100, 5_500, 9_000) }),
-  step('standing', 1, { consumer, push: fc.constantFrom<PushBehaviour>('accept', 'refuse', 'away', 'silent', 'ignore'), probe: fc.constantFrom<ProbeBehaviour>('prove', 'unhealthy', 'away', 'bare') }),
-  step('poll', 4, { consumer, process, acknowledge: fc.boolean(), holdMs: fc.constantFrom(0, 0, 20_000, 100_000) }),
-  step('acknowledge', 1, { consumer, process, back: fc.nat(2) }),
-  step('use', 1, { consumer }),
-  step('key', 0.5, { consumer }),
-  step('redis', 0.5, { away: fc.boolean() }),
-  step('values', 1, { fault: fc.constantFrom('put_lost', 'put_unanswered', 'open_failed') }),
-  step('log', 2, { process, fault: fc.constantFrom('away', 'lost', 'unanswered'), after: fc.nat(3) }),
-  step('crash', 3, { process, after: fc.nat(30), moment: fc.constantFrom('before', 'during', 'after') }),
-  step('restart', 2, { process }),
-  step('pass', 4, { ms: fc.constantFrom(100, 1_000, 5_000, 12_000, 70_000, 400_000) })
+  step('ask', 8, { by, process, step: fc.constantFrom(...stepNames), stale: fc.boolean(), consumer, wrong: fc.boolean() }),
+  step('look', 2, { by, process }),
+  step('abort', 2, { by, process }),
+  step('manifest', 6, { process, change: fc.constantFrom('join', 'join', 'leave', 'require', 'relax', 'move'), consumer, ticket: fc.boolean() }),
+  step('vendor', 8, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
+  step('kill', 1, { which: fc.constantFrom('old', 'new') }),
+  step('connection', 1, { up: fc.boolean() }),
+  step('consumer', 8, { consumer, pushes, probes, flapping: fc.boolean(), slowMs: fc.constantFrom(0, 0, 0, 2_000, 6_000), lateMs: fc.constantFrom(100, 5_500, 9_000) }),
+  step('standing', 2, { consumer, push: fc.constantFrom<PushBehaviour>('accept', 'refuse', 'away', 'silent', 'ignore'), probe: fc.constantFrom<ProbeBehaviour>('prove', 'unhealthy', 'away', 'bare') }),
+  step('poll', 8, { consumer, process, acknowledge: fc.boolean(), holdMs: fc.constantFrom(0, 0, 20_000, 100_000) }),
+  step('acknowledge', 2, { consumer, process, back: fc.nat(2) }),
+  step('use', 2, { consumer }),
+  step('key', 1, { consumer }),
+  step('redis', 1, { away: fc.boolean() }),
+  step('values', 2, { fault: fc.constantFrom('put_lost', 'put_unanswered', 'open_failed') }),
+  step('log', 4, { process, fault: fc.constantFrom('away', 'lost', 'unanswered'), after: fc.nat(3) }),
+  step('crash', 6, { process, after: fc.nat(30), moment: fc.constantFrom('before', 'during', 'after') }),
+  step('restart', 4, { process }),
+  step('pass', 8, { ms: fc.constantFrom(100, 1_000, 5_000, 12_000, 70_000, 400_000) })
 )
 export type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
 

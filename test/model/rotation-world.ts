@@ -29,7 +29,7 @@ export const CREDENTIAL = 'vendor-token'
 export const nameOf = (consumer: number): string => `consumer-${consumer}`
 /** How long a caller waits for an answer of a process that may have died. */
 const CALLER_PATIENCE_MS = 15_000
-const HTTP_CALL = { method: 'GET' as const, url: 'https://vendor.example/', expect: [200] }
+const HTTP_CALL = { method: 'GET' as const, url: 'https://vendor.example/{{value}}/{{connection}}/{{token_id}}', expect: [200] }
 
 export type World = Awaited<ReturnType<typeof openWorld>>
 
