@@ -54,6 +54,7 @@ export const runReactor = (settings: RunSettings): RunningReactor => {
       pool.forget(id)
       settled(id)
     }
+    if (reactor.wakesOnStream === true) pool.wake(event.stream)
   }
 
   let failures = 0
@@ -107,7 +108,7 @@ export const runReactor = (settings: RunSettings): RunningReactor => {
 
 /** The open intents of this process, of which so many are carried out at a time. */
 const createPool = (reactor: Reactor, log: ReactorLog, parallel: number, signal: AbortSignal) => {
-  const known = new Map<string, { intent: Intent, timer?: NodeJS.Timeout, failures: number }>()
+  const known = new Map<string, { intent: Intent, timer?: NodeJS.Timeout, failures: number, woken: boolean }>()
   const underWay = new Map<string, Promise<void>>()
   const queue = new Set<string>()
   let going = false
@@ -128,11 +129,12 @@ const createPool = (reactor: Reactor, log: ReactorLog, parallel: number, signal:
   const work = async (id: string): Promise<void> => {
     const entry = known.get(id)
     if (entry === undefined) return
+    entry.woken = false
     try {
       const again = await reactor.carryOut(entry.intent)
       entry.failures = 0
       if (again === undefined) known.delete(id)
-      else later(id, again)
+      else later(id, entry.woken ? 0 : again)
     } catch (error) {
       entry.failures++
       log.warn({ reactor: reactor.name, intent: id, stream: entry.intent.stream, error: nameOf(error) }, `reactor ${reactor.name} could not go on and tries again`)
@@ -143,7 +145,7 @@ const createPool = (reactor: Reactor, log: ReactorLog, parallel: number, signal:
   return {
     add: (intent: Intent): void => {
       if (known.has(intent.id)) return
-      known.set(intent.id, { intent, failures: 0 })
+      known.set(intent.id, { intent, failures: 0, woken: false })
       queue.add(intent.id)
       pump()
     },
@@ -151,6 +153,17 @@ const createPool = (reactor: Reactor, log: ReactorLog, parallel: number, signal:
       clearTimeout(known.get(id)?.timer)
       known.delete(id)
       queue.delete(id)
+    },
+    /** Those of this stream are looked at now; one that is under way, once more after it. One that failed keeps its pause. */
+    wake: (stream: string): void => {
+      for (const [id, entry] of known) {
+        if (entry.intent.stream !== stream || entry.failures > 0) continue
+        entry.woken = true
+        if (underWay.has(id)) continue
+        clearTimeout(entry.timer)
+        queue.add(id)
+      }
+      pump()
     },
     go: (): void => { going = true; pump() },
     size: (): number => known.size,

@@ -15,6 +15,8 @@ export interface Reactor {
   name: string
   /** The facts that it follows; src/domain/intents.ts says which facts end them. */
   intent: EventType
+  /** True if any fact in the stream of an open intent is a reason to look at it at once, whoever appended it. */
+  wakesOnStream?: boolean
   /**
    * Brings an intent to its outcome, or as far as it goes now. It may have been carried out already, and may be under
    * way in another process: the claim is a fact appended with the expected revision, never a row or a lock.

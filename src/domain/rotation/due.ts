@@ -21,7 +21,7 @@ export const due = (credential: Credential, now: Date, rules: DueRules): Due => 
 }
 
 /** Until when another process is taken to be at work; where there can be none, only until its last requests have ended. */
-const heldElsewhereUntil = ({ holder }: Job, { holder: own, alone, timeLimitMs }: DueRules): number => {
+export const heldElsewhereUntil = ({ holder }: Job, { holder: own, alone, timeLimitMs }: DueRules): number => {
   if (holder === undefined || holder.id === own) return 0
   return alone ? 0 : Date.parse(holder.at) + 2 * Math.max(timeLimitMs, CONSUMER_LIMIT_MS)
 }

@@ -134,5 +134,17 @@ export const rotationEvents = {
   'rotation.new_revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({
     ...of(), attempt: Count(), outcome: oneOf(['revoked', 'refused', 'unknown'] as const), exchanges: Exchanges(), answeredAt: InstantField()
   }, closed)),
-  'rotation.aborted': defineEvent(1, 'The job ended as if it had not been: the old value holds.', Type.Object({ ...of(), abortedAt: InstantField() }, closed))
+  'rotation.aborted': defineEvent(1, 'The job ended as if it had not been: the old value holds.', Type.Object({ ...of(), abortedAt: InstantField() }, closed)),
+
+  // Told to the owner, where a rotation that opened itself could not be verified
+  'rotation.owner_mail_requested': defineEvent(1, 'Stage 1 of a rotation that the schedule opened failed: the credential\'s owner is to be told by mail.', Type.Object({
+    ...of(), mailId: Uuid(), requestedAt: InstantField()
+  }, closed)),
+  'rotation.owner_mail_attempted': defineEvent(1, 'A process is about to hand the mail over.', Type.Object({ ...of(), mailId: Uuid(), attempt: Count(), attemptedAt: InstantField() }, closed)),
+  'rotation.owner_mail_sent': defineEvent(1, 'The mail to the owner was handed over.', Type.Object({
+    ...of(), mailId: Uuid(), attempt: Count(), replyCode: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })), sentAt: InstantField()
+  }, closed)),
+  'rotation.owner_mail_failed': defineEvent(1, 'The mail to the owner was not handed over; `final`: nobody tries again.', Type.Object({
+    ...of(), mailId: Uuid(), attempt: Count(), final: Type.Boolean(), replyCode: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })), failedAt: InstantField()
+  }, closed))
 }

@@ -122,6 +122,12 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
       return { ...job, newRevoking: answered(job.newRevoking, outcome, at), failure: outcome === 'revoked' ? undefined : exchanges.at(-1) }
     }
     case 'rotation.aborted': return to('aborted', { endedAt: at, failure: undefined })
+
+    // Beside the job: what becomes of the mail, its reactor knows by the ids of its own commands.
+    case 'rotation.owner_mail_requested':
+    case 'rotation.owner_mail_attempted':
+    case 'rotation.owner_mail_sent':
+    case 'rotation.owner_mail_failed': return job
   }
 }
 

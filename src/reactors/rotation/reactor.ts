@@ -1,16 +1,72 @@
 // The rotations' reactor: carries out what is due of a job, and appends what came of it, until the job waits.
-import type { FetchDeps } from '../../commands/rotations/deps.ts'
-import type { Deliveries } from '../../rotation-ports.ts'
-import type { Reactor } from '../reactor.ts'
+import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
+import type { Action } from '../../domain/rotation/actions.ts'
+import { due } from '../../domain/rotation/due.ts'
+import type { Intent, Reactor } from '../reactor.ts'
+import { check, deliver, endDistribution, endValidation, expire, startDeliveries, startValidation } from './perform-consumers.ts'
+import { giveUpMint, mint, revokeOrphan, settleMint, verify } from './perform-mint.ts'
+import { checkBeforeRevoke, checkOld, endAbort, finish, probeRefused, revokeNew, revokeOld, tellUnconfirmed } from './perform-revoke.ts'
+import { createTurn, nameOf, type Memory, type Performed, type RotationReactorDeps, type Turn } from './turn.ts'
 
-export type RotationReactorDeps = FetchDeps & {
-  deliveries: Pick<Deliveries, 'seal' | 'push' | 'announce' | 'probe'>
-  /** This process's own id, a new one for every start: tells whose claims are ours. */
-  holder: string
+export type { RotationReactorDeps } from './turn.ts'
+
+/** A job that waits for a human is looked at so often, in case nobody told of its step. */
+const IDLE_MS = 60_000
+
+/** Everything is derived from the job's facts, so a process that starts goes on where another one stopped. */
+export const rotationReactor = (deps: RotationReactorDeps): Reactor => {
+  const memories = new Map<string, Memory>()
+  return {
+    name: 'rotation',
+    intent: 'rotation.opened',
+    wakesOnStream: true,
+    carryOut: async (intent) => {
+      const memory = memories.get(intent.id) ?? { rest: undefined }
+      memories.set(intent.id, memory)
+      const again = await carryOut(deps, intent, memory)
+      if (again === undefined) memories.delete(intent.id)
+      return again
+    }
+  }
 }
 
-export const rotationReactor = (deps: RotationReactorDeps): Reactor => ({
-  name: 'rotation',
-  intent: 'rotation.opened',
-  carryOut: async () => undefined
-})
+const carryOut = async (deps: RotationReactorDeps, intent: Intent, memory: Memory): Promise<number | undefined> => {
+  const { aggregates, clock } = deps
+  await memory.rest?.()
+  for (;;) {
+    const { state } = await aggregates.current(credentialAggregate, nameOf(intent))
+    const job = openJob(state)
+    if (state.status === 'absent' || job?.rotationId !== intent.id) return undefined
+    const turn = createTurn(deps, intent, memory, state, job)
+    const now = clock.now()
+    const { actions: [action], again } = due(state, now, turn.rules)
+    if (action === undefined) return again === undefined ? IDLE_MS : Math.min(IDLE_MS, Math.max(0, again.getTime() - now.getTime()))
+    const pause = await perform(turn, action)
+    if (pause !== undefined) return pause
+  }
+}
+
+const perform = (turn: Turn, action: Action): Performed => {
+  switch (action.kind) {
+    case 'verify': return verify(turn, action)
+    case 'mint': return mint(turn, action)
+    case 'give_up_mint': return giveUpMint(turn, action)
+    case 'settle_mint': return settleMint(turn, action)
+    case 'revoke_orphan': return revokeOrphan(turn, action)
+    case 'start_deliveries': return startDeliveries(turn, action)
+    case 'deliver': return deliver(turn, action)
+    case 'expire_deliveries': return expire(turn, action)
+    case 'end_distribution': return endDistribution(turn)
+    case 'start_validation': return startValidation(turn, action)
+    case 'probe': return check(turn, action)
+    case 'end_validation': return endValidation(turn, action)
+    case 'check_before_revoke': return checkBeforeRevoke(turn)
+    case 'revoke': return revokeOld(turn, action.attempt)
+    case 'probe_refused': return probeRefused(turn)
+    case 'tell_unconfirmed': return tellUnconfirmed(turn)
+    case 'finish': return finish(turn)
+    case 'check_old': return checkOld(turn)
+    case 'revoke_new': return revokeNew(turn, action.attempt)
+    case 'end_abort': return endAbort(turn)
+  }
+}

@@ -1,0 +1,41 @@
+// Many at a time, but not all: bounded concurrency, and outcomes gathered while the ones before are being appended.
+
+/** Requests under way at a time. */
+const PARALLEL = 64
+/** Outcomes in one fact. */
+const BATCH = 100
+
+/** Runs `work` for each item, so many at a time; the first failure is thrown once none is under way. */
+export const eachOf = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
+  const rest = items.values()
+  const failures: unknown[] = []
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, items.length) }, async () => {
+    for (const item of rest) {
+      if (failures.length > 0) return
+      await work(item).catch((error: unknown) => { failures.push(error) })
+    }
+  }))
+  if (failures.length > 0) throw failures[0]
+}
+
+/** Appends what was gathered as soon as the append before has ended: one fact when it is quiet, up to a hundred outcomes a fact when it is not. */
+export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
+  const waiting: T[] = []
+  const now: { running?: Promise<void> | undefined, failure?: { error: unknown } } = {}
+  const run = async (): Promise<void> => {
+    // Those that answer at the same moment belong into the same fact.
+    await Promise.resolve()
+    while (waiting.length > 0 && now.failure === undefined) await append(waiting.splice(0, BATCH))
+  }
+  return {
+    add: (item: T): void => {
+      waiting.push(item)
+      now.running ??= run().catch((error: unknown) => { now.failure = { error } }).finally(() => { now.running = undefined })
+    },
+    /** Resolves when everything is appended; throws what an append threw. */
+    end: async (): Promise<void> => {
+      while (now.running !== undefined) await now.running
+      if (now.failure !== undefined) throw now.failure.error
+    }
+  }
+}

@@ -1,0 +1,102 @@
+// Revoking: the old token on the way forward, the new one on the way back; and what the vendor's list has to show before either end.
+import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, orphanFound, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
+import { RETRY_MS } from '../../domain/rotation/rules.ts'
+import { leftovers } from './perform-mint.ts'
+import type { Performed, Turn } from './turn.ts'
+
+/** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
+export const checkBeforeRevoke = async (turn: Turn): Performed => {
+  const { gateway, job, record } = turn
+  if (gateway.lists) {
+    const seen = await gateway.list()
+    if (seen.status === 'failed') {
+      await record(gateClosed('vendor_list_failed', [seen.exchange]))
+      return undefined
+    }
+    const [orphan] = leftovers(job, seen.tokens)
+    if (orphan !== undefined) {
+      await record(orphanFound(orphan.tokenId, [seen.exchange]))
+      return undefined
+    }
+    const usedAt = seen.tokens.find(({ tokenId }) => tokenId === job.oldValue.vendorTokenId)?.lastUsedAt
+    if (usedAt !== undefined && job.validatedAt !== undefined && Date.parse(usedAt) > Date.parse(job.validatedAt)) {
+      await record(gateClosed('old_value_used', [seen.exchange]))
+      return undefined
+    }
+  }
+  return revokeOld(turn, 1)
+}
+
+export const revokeOld = async ({ deps, gateway, job, claim, record }: Turn, attempt: number): Performed => {
+  if (!await claim(revokeStarted(attempt))) return undefined
+  const { valueId, vendorTokenId: tokenId } = job.oldValue
+  const { status, exchange } = await gateway.revoke({ ...tokenId !== undefined && { tokenId }, value: await deps.values.open(valueId) })
+  await record(revokeAnswered(attempt, status, [exchange]))
+  return undefined
+}
+
+/** A value that the vault does not hold cannot be tried: the job stays unconfirmed, and says so. */
+export const probeRefused = async ({ deps, gateway, job, record }: Turn): Performed => {
+  const value = await deps.values.open(job.oldValue.valueId)
+  if (value === undefined) {
+    await record(unconfirmed)
+    return RETRY_MS
+  }
+  const { status, exchange } = await gateway.probeRefused(value)
+  await record(refusalProbed(job.refusals.probes, status === 'refused', [exchange]))
+  return undefined
+}
+
+export const tellUnconfirmed = async ({ record }: Turn): Performed => {
+  await record(unconfirmed)
+  return undefined
+}
+
+/** The list is looked at once more before the end: an orphan that came late is revoked first (decision 31). */
+export const finish = async (turn: Turn): Performed => {
+  const wait = await listIsClean(turn)
+  if (wait !== 'clean') return wait
+  await turn.record(done(turn.rules.valueGraceMs))
+  return undefined
+}
+
+const listIsClean = async ({ gateway, job, record }: Turn): Promise<'clean' | number | undefined> => {
+  if (!gateway.lists) return 'clean'
+  const seen = await gateway.list()
+  if (seen.status === 'failed') return RETRY_MS
+  const [orphan] = leftovers(job, seen.tokens)
+  if (orphan === undefined) return 'clean'
+  await record(orphanFound(orphan.tokenId, [seen.exchange]))
+  return undefined
+}
+
+/** Tried before anything is given back: to go back to a dead value would leave nobody with one that works (decision 33). */
+export const checkOld = async ({ deps, gateway, job, claim, record }: Turn): Performed => {
+  const value = await deps.values.open(job.oldValue.valueId)
+  if (value === undefined) {
+    await record(oldDead([]))
+    return undefined
+  }
+  const { status, exchange } = await gateway.probeRefused(value)
+  if (status === 'unknown') return RETRY_MS
+  if (status === 'refused') await record(oldDead([exchange]))
+  else await claim(abortStarted([exchange]))
+  return undefined
+}
+
+export const revokeNew = async ({ deps, gateway, job, claim, record }: Turn, attempt: number): Performed => {
+  const { newValue } = job
+  if (newValue === undefined || !await claim(newRevokeStarted(attempt))) return undefined
+  const { valueId, vendorTokenId: tokenId } = newValue
+  const { status, exchange } = await gateway.revoke({ ...tokenId !== undefined && { tokenId }, value: await deps.values.open(valueId) })
+  await record(newRevokeAnswered(attempt, status, [exchange]))
+  return undefined
+}
+
+export const endAbort = async (turn: Turn): Performed => {
+  const { job, record, rules } = turn
+  const wait = job.minting === undefined || job.minting.status === 'requested' ? 'clean' : await listIsClean(turn)
+  if (wait !== 'clean') return wait
+  await record(aborted(rules.valueGraceMs))
+  return undefined
+}

@@ -1,0 +1,71 @@
+// One look at a job, with what is needed to act on it: the job as it stood then, and the way to record facts.
+import type { CommandContext } from '../../commands/context.ts'
+import type { FetchDeps } from '../../commands/rotations/deps.ts'
+import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
+import type { KnownCredential } from '../../domain/credential/state.ts'
+import { heldElsewhereUntil } from '../../domain/rotation/due.ts'
+import { onJob, type Outcome } from '../../domain/rotation/outcomes.ts'
+import { SYSTEM, type DueRules } from '../../domain/rotation/rules.ts'
+import type { Job } from '../../domain/rotation/state.ts'
+import type { Deliveries, VendorGateway } from '../../rotation-ports.ts'
+import type { Intent } from '../reactor.ts'
+
+export type RotationReactorDeps = Omit<FetchDeps, 'deliveries' | 'tickets'> & {
+  deliveries: Pick<Deliveries, 'seal' | 'push' | 'announce' | 'probe'>
+  /** This process's own id, a new one for every start: tells whose claims are ours. */
+  holder: string
+}
+
+/** What a process knows of a job beyond its facts, and may lose. */
+export interface Memory {
+  /** The rest of a minting whose answer is known and not recorded yet. */
+  rest: (() => Promise<void>) | undefined
+}
+
+export interface Turn {
+  deps: RotationReactorDeps
+  intent: Intent
+  memory: Memory
+  credential: KnownCredential
+  job: Job
+  gateway: VendorGateway
+  rules: DueRules
+  /** Appends what a decision makes of it. @returns the job as it is then, and whether anything was appended */
+  record: (outcome: Outcome) => Promise<Recorded>
+  /** The same for what may be done by one process only: lost if another one holds the job. */
+  claim: (outcome: Outcome) => Promise<boolean>
+}
+
+export interface Recorded { appended: boolean, job: Job | undefined }
+
+/** In how many ms to look again; undefined: at once. */
+export type Performed = Promise<number | undefined>
+
+export const nameOf = ({ stream }: Intent): string => stream.slice(stream.indexOf('-') + 1)
+
+export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Memory, credential: KnownCredential, job: Job): Turn => {
+  const { aggregates, clock, ids, holder, vendors } = deps
+  const gateway = vendors.gateway({ credential: credential.name, manifest: credential.manifest })
+  const rules: DueRules = { ...deps.rules, holder, timeLimitMs: gateway.timeLimitMs }
+
+  const append = async (outcome: Outcome): Promise<Recorded> => {
+    const at = clock.now()
+    const { events, state } = await aggregates.execute({
+      aggregate: credentialAggregate, id: credential.name, context: contextOf(intent, ids.next(), holder, at),
+      decide: (current) => onJob(current, job.rotationId, at, outcome)
+    })
+    return { appended: events.length > 0, job: openJob(state) }
+  }
+  return {
+    deps, intent, memory, credential, job, gateway, rules,
+    record: append,
+    claim: async (outcome) => {
+      const { appended } = await append((open) => heldElsewhereUntil(open.job, rules) > Date.parse(open.at) ? [] : outcome(open))
+      return appended
+    }
+  }
+}
+
+const contextOf = (intent: Intent, commandId: string, holder: string, at: Date): CommandContext => ({
+  commandId, at, actor: { type: 'system', id: SYSTEM }, requestId: holder, correlationId: intent.correlationId, causationId: intent.eventId
+})
