@@ -77,6 +77,11 @@ const intents: { readonly [T in EventType]?: Intent<T> } = {
     steps: stepsOfRotation,
     outcomes: { 'rotation.done': ({ rotationId }) => rotationId, 'rotation.aborted': ({ rotationId }) => rotationId }
   },
+  'rotation.owner_mail_requested': {
+    id: ({ mailId }) => mailId,
+    steps: { 'rotation.owner_mail_attempted': ({ mailId }) => mailId },
+    outcomes: { 'rotation.owner_mail_sent': ({ mailId }) => mailId, 'rotation.owner_mail_failed': ({ mailId, final }) => final ? mailId : undefined }
+  },
   'credential.value_superseded': {
     id: ({ valueId }) => valueId,
     outcomes: { 'credential.value_destroyed': ({ valueId }) => valueId }

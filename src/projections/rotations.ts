@@ -27,6 +27,8 @@ const tables = {
       open_trigger: 'text?',
       open_state: 'text?',
       open_changed_at: 'timestamptz?',
+      /** When a mail to the owner was asked for: one for each rotation that opened itself and could not be verified. */
+      owner_mail_at: 'timestamptz?',
       /** What the next fact is folded into: manifest, value and open job as the domain has them. */
       manifest: 'json',
       value: 'json?',
@@ -103,6 +105,7 @@ const rowOf = (credential: KnownCredential, event: CredentialEvent, row: Row | u
     open_trigger: open?.trigger ?? null,
     open_state: open?.state ?? null,
     open_changed_at: open?.changedAt ?? null,
+    owner_mail_at: event.type === 'rotation.owner_mail_requested' ? event.data.requestedAt : event.type === 'rotation.opened' ? null : row?.owner_mail_at ?? null,
     manifest,
     value,
     job,

@@ -27,7 +27,7 @@ const DUE = `
 select credential, open_rotation_id as "rotationId", coalesce(due_at, open_changed_at) as "dueAt" from credentials
  where credential > $3
    and ((open_rotation_id is null and value_since is not null and due_at <= $1 and (last_aborted_at is null or last_aborted_at < $2))
-     or (open_trigger = 'expiry' and open_state in ('opened', 'verify_failed')))
+     or (open_trigger = 'expiry' and (open_state = 'opened' or (open_state = 'verify_failed' and owner_mail_at is null))))
  order by credential limit $4`
 
 interface Folded { credential: string, version: number, manifest: unknown, value: unknown, job: unknown, lastCompletedAt: string | null }
