@@ -14,6 +14,8 @@ export interface FollowOptions {
   onConnection?: (trouble: string | undefined) => void
   /** Milliseconds of silence after which a connection counts as lost; the service sends a comment more often. */
   silence?: number
+  /** Milliseconds until the first new connection. */
+  firstPause?: number
 }
 
 /** Milliseconds of silence: three of the service's heartbeats. */
@@ -29,12 +31,13 @@ const LONGEST_PAUSE = 5_000
 export async function * followJob (client: Client, { credential, rotationId }: { credential: string, rotationId: string }, options: FollowOptions): AsyncGenerator<JobEvent, void, undefined> {
   const path = rotationPath(credential, rotationId, 'events')
   let lastEventId: string | undefined
-  let wait = FIRST_PAUSE
+  const { firstPause = FIRST_PAUSE } = options
+  let wait = firstPause
   while (!options.signal.aborted) {
     try {
       for await (const event of connection(client, path, lastEventId, options)) {
         if (event === 'no more') return
-        wait = FIRST_PAUSE
+        wait = firstPause
         lastEventId = event.id ?? lastEventId
         yield event
         if (hasEnded(event.view)) return

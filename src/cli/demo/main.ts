@@ -2,12 +2,14 @@
 import { environment } from '../../config.ts'
 import { Failure } from '../failures.ts'
 import { playLifecycle } from './lifecycle-story.ts'
+import { playRotation } from './rotation-story.ts'
 import { play } from './story.ts'
 
-const stories = new Map([['ghosts', play], ['lifecycle', playLifecycle]])
+const stories = new Map([['ghosts', play], ['lifecycle', playLifecycle], ['rotation', playRotation]])
 
 const stopping = new AbortController()
-process.once('SIGINT', () => { stopping.abort() })
+// Stories that start processes end them when they are stopped.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { stopping.abort() })
 
 const [name = 'ghosts', ...more] = process.argv.slice(2)
 const story = more.length === 0 ? stories.get(name) : undefined

@@ -1,0 +1,102 @@
+// Following a rotation over connections that break, fall silent or are refused: each fact is told once, in order, to the end.
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createClient } from '../../src/cli/client.ts'
+import { followJob, type FollowOptions } from '../../src/cli/events.ts'
+import { tcpProxy } from '../support/tcp-proxy.ts'
+
+const FACTS = 40
+/** A fact in bytes; é so that a chunk may end within a letter. */
+const message = (id: number): string => {
+  const view = { state: id === FACTS ? 'done' : 'distributing', transition: id, meaning: 'é'.repeat(50) }
+  return `id: ${id}\nevent: rotation.fact_${id}\ndata: ${JSON.stringify({ fact: `rotation.fact_${id}`, at: 't', actor: { type: 'principal', id: 'p' }, view })}\n\n`
+}
+
+/** A service that tells the facts after `Last-Event-ID`; `tell` may do otherwise with the n-th request. */
+const service = async (t: Test, tell: (response: ServerResponse, n: number, after: number) => void | Promise<void>) => {
+  const asked: Array<string | undefined> = []
+  const server = createServer((request, response) => {
+    const header = request.headers['last-event-id']
+    asked.push(typeof header === 'string' ? header : undefined)
+    void tell(response, asked.length, Number(header ?? 0))
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  return { port: (server.address() as AddressInfo).port, asked }
+}
+
+const begin = (response: ServerResponse): ServerResponse => response.writeHead(200, { 'content-type': 'text/event-stream' })
+const rest = (response: ServerResponse, after: number, to = FACTS): void => { for (let id = after + 1; id <= to; id++) response.write(message(id)) }
+
+const follow = async (port: number, options: Partial<FollowOptions> = {}) => {
+  const troubles: Array<string | undefined> = []
+  const signal = options.signal ?? new AbortController().signal
+  const client = createClient({ url: new URL(`http://127.0.0.1:${port}`), dataDir: '.', token: () => 'chy_x' }, signal)
+  const ids: Array<string | undefined> = []
+  for await (const { id, fact, view } of followJob(client, { credential: 'c', rotationId: 'r' }, { onConnection: (trouble) => { troubles.push(trouble) }, firstPause: 5, ...options, signal })) {
+    ids.push(id)
+    if (fact !== `rotation.fact_${id ?? ''}` || view.meaning !== 'é'.repeat(50)) throw new Error(`not what was sent: ${fact}`)
+  }
+  return { ids, troubles }
+}
+
+const all = Array.from({ length: FACTS }, (_, index) => String(index + 1))
+
+t.test('a network that cuts every connection after some bytes only makes it slower', async (t) => {
+  const { port, asked } = await service(t, (response, _n, after) => { rest(begin(response), after) })
+  const proxy = await tcpProxy(t, port)
+  for (const bytes of [700, 1500, 2600]) {
+    asked.length = 0
+    proxy.next({ toClient: { kind: 'cut', after: bytes } })
+    const clear = (async () => {
+      while (asked.length < 4) await pause(5)
+      proxy.next({})
+    })()
+    const { ids, troubles } = await follow(proxy.port)
+    await clear
+    t.same(ids, all, `each once, in order, cut after ${bytes}`)
+    t.match(troubles, [undefined, /connection to the service is lost/, undefined])
+    t.match(asked, [undefined, /^\d+$/], 'it goes on after the last that was whole')
+  }
+})
+
+t.test('a service that ends a connection, is away, overloaded or silent is asked again', async (t) => {
+  const { port, asked } = await service(t, (response, n, after) => {
+    if (n === 1) { rest(begin(response), after, 5); response.end() }
+    if (n === 2) response.writeHead(503, { 'content-type': 'application/problem+json' }).end('{"code":"overloaded","title":"T"}')
+    if (n === 3) response.destroy()
+    if (n === 4) rest(begin(response), after, 9)
+    if (n === 5) begin(response).write(': still here\n\n')
+    if (n > 5) rest(begin(response), after)
+  })
+  t.same((await follow(port, { silence: 100 })).ids, all)
+  t.same(asked, [undefined, '5', '5', '5', '9', '9'])
+})
+
+t.test('comments keep a quiet connection', async (t) => {
+  const { port, asked } = await service(t, async (response, _n, after) => {
+    begin(response)
+    for (let count = 0; count < 10; count++) {
+      response.write(': still here\n\n')
+      await pause(50)
+    }
+    rest(response, after)
+  })
+  t.same((await follow(port, { silence: 250 })).ids, all)
+  t.equal(asked.length, 1)
+})
+
+t.test('it ends where there is nothing more, at Ctrl-C, and at what waiting does not mend', async (t) => {
+  const ended = await service(t, (response) => { response.writeHead(204).end() })
+  t.same((await follow(ended.port)).ids, [])
+  const missing = await service(t, (response) => { response.writeHead(404, { 'content-type': 'application/problem+json' }).end('{"code":"subject_not_found","title":"T"}') })
+  await t.rejects(follow(missing.port), /subject_not_found/)
+  const forbidden = await service(t, (response) => { response.writeHead(403, { 'content-type': 'application/problem+json' }).end('{"code":"forbidden","title":"T"}') })
+  await t.rejects(follow(forbidden.port), /forbidden/)
+  const stopping = new AbortController()
+  const endless = await service(t, (response) => { rest(begin(response), 0, 3); setTimeout(() => { stopping.abort() }, 50) })
+  t.same((await follow(endless.port, { signal: stopping.signal })).ids, ['1', '2', '3'])
+  t.equal(endless.asked.length, 1)
+})
