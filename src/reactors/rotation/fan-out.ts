@@ -27,14 +27,20 @@ export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
     await Promise.resolve()
     while (waiting.length > 0 && now.failure === undefined) await append(waiting.splice(0, BATCH))
   }
+  const go = (): Promise<void> => {
+    now.running ??= run().catch((error: unknown) => { now.failure = { error } }).finally(() => { now.running = undefined })
+    return now.running
+  }
   return {
     add: (item: T): void => {
       waiting.push(item)
-      now.running ??= run().catch((error: unknown) => { now.failure = { error } }).finally(() => { now.running = undefined })
+      void go()
     },
     /** Resolves when everything is appended; throws what an append threw. */
     end: async (): Promise<void> => {
-      while (now.running !== undefined) await now.running
+      while (now.failure === undefined && (now.running !== undefined || waiting.length > 0)) await go()
+      // An append that failed is waited for, so that nothing of it goes on behind the caller's back.
+      await now.running
       if (now.failure !== undefined) throw now.failure.error
     }
   }
