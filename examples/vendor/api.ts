@@ -33,9 +33,9 @@ export const createApi = ({ authorizations, faults }: { authorizations: Authoriz
       case 'POST /oauth/authorizations': return {
         call: 'mint',
         minting: true,
-        act: (_, { description, expires_in: expiresIn }) => typeof description !== 'string' || description === ''
+        act: (_, { description, scope, expires_in: expiresIn }) => typeof description !== 'string' || description === ''
           ? problem(422, 'invalid_params', 'description is required.')
-          : [201, shown(authorizations.mint({ description, expiresIn: typeof expiresIn === 'number' ? expiresIn : undefined }), true)]
+          : [201, shown(authorizations.mint({ description, scope: Array.isArray(scope) && scope.includes('global') ? 'global' : 'read', expiresIn: typeof expiresIn === 'number' ? expiresIn : undefined }), true)]
       }
       case 'DELETE /oauth/authorizations/{id}': return {
         call: 'revoke',

@@ -39,7 +39,7 @@ export const createAuthorizations = () => {
       return found
     },
     list: (): Authorization[] => [...byId.values()].filter(works),
-    mint: (of: { description: string, expiresIn?: number | undefined }): Authorization => {
+    mint: (of: { description: string, scope: Authorization['scope'], expiresIn?: number | undefined }): Authorization => {
       writes++
       return make(of)
     },

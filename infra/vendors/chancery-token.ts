@@ -8,15 +8,15 @@ import { beginExchange, type Ending } from './exchange.ts'
 
 export interface OwnTokens {
   /** The principal and its usable tokens, proven; undefined if there is none. */
-  look (principalId: string): Promise<{ kind: 'operator' | 'service', tokens: Array<{ tokenId: string, label?: string }>, full: boolean } | undefined>
+  look: (principalId: string) => Promise<{ kind: 'operator' | 'service', tokens: Array<{ tokenId: string, label?: string }>, full: boolean } | undefined>
   /** `seed` makes a repeat the same command; the token is undefined if that was recorded before. Throws as commands do. */
-  issue (of: { principalId: string, label: string, seed: string }): Promise<{ tokenId: string, token: string | undefined }>
+  issue: (of: { principalId: string, label: string, seed: string }) => Promise<{ tokenId: string, token: string | undefined }>
   /** Throws as commands do. */
-  revoke (of: { principalId: string, tokenId: string }): Promise<void>
+  revoke: (of: { principalId: string, tokenId: string }) => Promise<void>
   /** Whose token it is if it opens the door now. */
-  judge (token: string): Promise<{ principalId: string, tokenId: string } | undefined>
+  judge: (token: string) => Promise<{ principalId: string, tokenId: string } | undefined>
   /** What a token says of itself, whether or not it is good; undefined if it is none. */
-  parse (token: string): { principalId: string, tokenId: string } | undefined
+  parse: (token: string) => { principalId: string, tokenId: string } | undefined
 }
 
 export interface ChanceryTokenOptions {
