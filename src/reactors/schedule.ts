@@ -7,11 +7,11 @@ export interface ScheduleSettings<Item> {
   /** For log lines. */
   name: string
   /** What may be due, a page at a time; what is due, `carryOut` decides from the subject's stream. */
-  due (now: Date, limit: number, after: Item | undefined): Promise<readonly Item[]>
+  due: (now: Date, limit: number, after: Item | undefined) => Promise<readonly Item[]>
   /** The stream that an item is about. */
-  streamOf (item: Item): string
+  streamOf: (item: Item) => string
   /** Brings it as far as it goes now. It may have been carried out already, and may be under way in another process. */
-  carryOut (item: Item): Promise<unknown>
+  carryOut: (item: Item) => Promise<unknown>
   clock: Clock
   log: ReactorLog
   /** Time between two looks, in ms. */
