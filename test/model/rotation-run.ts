@@ -14,8 +14,10 @@ const forwards: readonly StepName[] = ['revoke', 'validate', 'distribute', 'retr
 /** What an operator who types saw last, and what it has pasted. */
 interface Operator { id: string, saw: JobView | undefined }
 
-export const walk = async ({ setup, steps }: Case): Promise<World> => {
+/** @param shown is given the world as soon as there is one, so that a broken one can be looked at */
+export const walk = async ({ setup, steps }: Case, shown: (world: World) => void = () => {}): Promise<World> => {
   const world = await openWorld(setup)
+  shown(world)
   const operators: Operator[] = [{ id: 'operator-0', saw: undefined }, { id: 'operator-1', saw: undefined }]
   for (const step of steps) {
     happen(world, operators, step)
@@ -115,7 +117,7 @@ const ask = async (world: World, on: ModelProcess, { id }: Operator, saw: JobVie
     : kind === 'revoke'
       ? { kind, confirm: wrong ? `${CREDENTIAL} ` : CREDENTIAL }
       : kind === 'distribute' && token !== undefined ? { kind, pasted: { value: token.secret, vendorTokenId: token.tokenId } } : { kind }
-  const context = world.context(id, { ticket: wrong ? '' : 'T-2' })
+  const context = world.context(id, { ticket: wrong ? 'no ticket!' : 'T-2' })
   world.given.set(context.commandId, saw.transition)
   const answer = await world.ask(takeStep(on.deps, { credential: CREDENTIAL, rotationId: saw.rotationId, transition: saw.transition, step }, context))
   // What was refused is of no use to anybody: whoever made it by hand takes it away again.
@@ -186,12 +188,9 @@ const pulling = async (world: World, n: number): Promise<void> => {
 
 /** Without faults every job comes to a state that waits for a human, or to its end, within hours. */
 const rest = async (world: World): Promise<void> => {
-  const resting = () => {
-    const view = world.view()
-    return view === undefined || restful.has(view.state)
-  }
+  const resting = () => restful.has(world.job()?.state ?? 'done')
   await world.clock.advance(1_000)
-  if (!await world.clock.advanceUntil(resting, 6 * HOUR_MS)) world.checks.breaks(`without faults the job does not come to rest: ${world.view()?.state ?? ''}`)
+  if (!await world.clock.advanceUntil(resting, 6 * HOUR_MS)) world.checks.breaks(`without faults the job does not come to rest: ${world.job()?.state ?? ''}`)
   throwBroken(world)
 }
 
