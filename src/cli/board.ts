@@ -123,13 +123,24 @@ export const inWords = ({ probe, request, answer, failure }: Exchange): string[]
   answer === null ? `no answer: ${failure ?? 'unknown'}` : `answered ${answer.status}${answer.body === undefined || answer.body === '' ? '' : `: ${answer.body}`}`
 ]
 
+/** Why a consumer closes the gate, in words; what is not known here is printed as it came. */
+const whys: Readonly<Record<string, string>> = {
+  not_proved: 'has proved nothing yet',
+  unproved: 'uses another value',
+  unhealthy: 'says that it is unwell',
+  unreachable: 'does not answer',
+  not_possessing: 'gives no proof',
+  proof_too_old: 'proved it too long ago',
+  old_value_used: 'the old value was used since'
+}
+
 /** How many of those that close the gate are named, until all are asked for. */
 const NAMED = 5
 
 const gateOf = ({ gate, new_value: made, state }: JobView, width: number): Line[] => {
   if (made === null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return []
   if (gate.open) return [[], [{ text: 'Gate: open. The old value may be revoked.', style: 'green' }]]
-  const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => consumer === null ? why : `${consumer}: ${why}`)
+  const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => `${consumer === null ? '' : `${consumer} `}${whys[why] ?? why}`)
   const more = gate.closed_by.length - named.length
   return [[], ...wrapped(`Gate: closed. ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`, width, 'yellow')]
 }

@@ -29,7 +29,7 @@ const job = (state: string, more: Partial<JobView> = {}): JobView => ({
     consumer('beta', { distribute_status: 'failed', tries: 5, last_error: 'HTTP 503' }),
     consumer('gamma', { required: false, delivery: { kind: 'pull' }, distribute_status: 'sent', tries: 1 })
   ],
-  gate: { open: false, closed_by: [{ consumer: 'beta', why: 'has not proved the new value' }] }, steps: ['retry', 'abort'], abort_means: 'The old value holds.', alarm: null, ...more
+  gate: { open: false, closed_by: [{ consumer: 'beta', why: 'not_proved' }] }, steps: ['retry', 'abort'], abort_means: 'The old value holds.', alarm: null, ...more
 })
 
 /** As many as a large service has, two of them in trouble at the end of the manifest. */
@@ -73,7 +73,7 @@ t.test('a wide board', async (t) => {
     '✗ beta      yes       push  failed ×5  -        HTTP 503',
     '· gamma     no        pull  sent       -'
   ])
-  t.match(board(job('validation_failed', { failure: null }), { width: 100, colour: false, now }).at(-1), 'Gate: closed. beta: has not proved the new value')
+  t.match(board(job('validation_failed', { failure: null }), { width: 100, colour: false, now }).at(-1), 'Gate: closed. beta has proved nothing yet')
   t.match(board(job('validated', { gate: { open: true, closed_by: [] } }), { width: 100, colour: false, now }).at(-1), 'Gate: open.')
   t.match(board(job('verify_failed', { failure: refusal, new_value: null }), { width: 120, colour: false, now }).slice(-2), [
     'authenticate: GET https://vendor.example/whoami', 'answered 401: {"id":"unauthorized","message":"Invalid credentials provided."}'
