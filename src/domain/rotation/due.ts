@@ -97,11 +97,15 @@ const revokingDue = (job: Job, now: number, rules: DueRules): Due => {
   return next.again !== undefined && joiners.again !== undefined && joiners.again < next.again ? { ...next, again: joiners.again } : next
 }
 
-/** Revoke, try the old value, again until it was refused three times in a row; a vendor that still takes it is told again, later and later. */
+/** Revoke, try the old value, again until it was refused three times in a row and the vendor confirmed; one that does neither is told again, later and later. */
 const oldRevokeDue = (job: Job, now: number): Due => {
   const { revoking, refusals, orphan } = job
   if (revoking === undefined || revoking.answer === undefined) return doNow({ kind: 'revoke', attempt: (revoking?.attempt ?? 0) + 1 })
-  if (refusals.inARow >= REFUSALS) return doNow(orphan === undefined ? { kind: 'finish' } : { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+  if (refusals.inARow >= REFUSALS) {
+    // Refused now is not yet gone for good: Redis may not have written it down, a role of Postgres may have sessions. Only the vendor can say so.
+    if (revoking.answer !== 'revoked') return job.state === 'revoking' ? doNow({ kind: 'tell_unconfirmed' }) : retryAt(revoking, now, { kind: 'revoke', attempt: revoking.attempt + 1 })
+    return doNow(orphan === undefined ? { kind: 'finish' } : { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+  }
   const probe: Action = { kind: 'probe_refused', valueId: job.oldValue.valueId, refusedInARow: refusals.inARow }
   const probedAt = refusals.probedAt === undefined ? 0 : Date.parse(refusals.probedAt)
   if (probedAt < Date.parse(revoking.startedAt) || (refusals.probedAt !== undefined && refusals.inARow > 0)) {

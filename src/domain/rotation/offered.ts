@@ -45,7 +45,7 @@ export const meanings: Readonly<Record<JobState, string>> = {
   validated: 'All consumers proved the new value or were waived. Revoke the old one next, by typing the name of the credential, with a ticket.',
   confirming: 'The consumers are asked once more, and the vendor\'s list is looked at; then the old token is revoked.',
   revoking: 'The vendor is told to revoke the old token, which has to be seen refused three times in a row.',
-  revoke_unconfirmed: 'The old token is not seen refused yet. It is revoked and tried again until it is.',
+  revoke_unconfirmed: 'The vendor has not confirmed that the old token is revoked, or it is not seen refused yet. It is revoked and tried again until both is so.',
   abort_checking: 'Abort was asked for: the old value is being tried before anything is given back.',
   aborting: 'The consumers are given the old value back; then the new token is revoked.',
   done: 'Done: the new value is the current one, and the old token was seen refused.',

@@ -93,7 +93,7 @@ export const unconfirmed: Outcome = ({ job, of }) => job.state === 'revoking' &&
   : []
 
 export const done = (graceMs: number): Outcome => ({ credential, job, of, at }) => {
-  if (job.refusals.inARow < REFUSALS || job.orphan !== undefined || job.newValue === undefined) return []
+  if (job.refusals.inARow < REFUSALS || job.revoking?.answer !== 'revoked' || job.orphan !== undefined || job.newValue === undefined) return []
   const { oldValue, newValue } = job
   return [
     { type: 'rotation.done', data: { ...of, oldValueId: oldValue.valueId, newValueId: newValue.valueId, doneAt: at } },
