@@ -131,7 +131,8 @@ const whys: Readonly<Record<string, string>> = {
   unreachable: 'does not answer',
   not_possessing: 'gives no proof',
   proof_too_old: 'proved it too long ago',
-  old_value_used: 'the old value was used since'
+  old_value_used: 'the old value was used since',
+  vendor_list_failed: 'the vendor did not list its tokens'
 }
 
 /** How many of those that close the gate are named, until all are asked for. */

@@ -3,7 +3,7 @@ import type { Terminal } from '../terminal.ts'
 
 export interface CredentialPage {
   credential: string
-  version: number
+  manifest_version: number
   manifest: {
     vendor: { kind: string, instructions?: string }
     connection?: { account: string } | { credential: string }
@@ -19,7 +19,7 @@ export interface CredentialPage {
   open_rotation: { rotation_id: string, state: string } | null
 }
 
-export const printCredential = (terminal: Terminal, { credential, version, manifest, value, ...page }: CredentialPage, etag: string | undefined): void => {
+export const printCredential = (terminal: Terminal, { credential, manifest_version: version, manifest, value, ...page }: CredentialPage, etag: string | undefined): void => {
   const { connection, owner } = manifest
   terminal.table(['credential', credential], [
     ['manifest', `version ${version}${etag === undefined ? '' : `, revision ${etag.replaceAll('"', '')}`}`],

@@ -75,14 +75,14 @@ const putVerb = (credentials: Command, bind: Bind): void => {
     const manifest = await readJson(options.manifest)
     const reason = await reasonFor(options.reason, `the manifest of ${name}`, surroundings)
     try {
-      const { body } = await client.request<{ version?: number }>('PUT', credentialPath(name), {
+      const { body } = await client.request<{ manifest_version: number }>('PUT', credentialPath(name), {
         key: options.key,
         body: { manifest, reason, ...options.ticket !== undefined && { ticket: options.ticket } },
         ...options.ifMatch !== undefined && { ifMatch: `"${options.ifMatch}"` }
       })
       if (options.json === true) terminal.json(body)
       else {
-        terminal.line(`put: manifest of ${name}${body.version === undefined ? '' : `, version ${body.version}`}`)
+        terminal.line(`put: manifest of ${name}, version ${body.manifest_version}`)
         terminal.note(`If its value is not in the vault yet: chancery credentials adopt ${name}. Then: chancery rotate ${name}`)
       }
       return 'done'

@@ -3,12 +3,12 @@ import { Option } from 'commander'
 import { reasonFor, somebodyThere } from '../ask.ts'
 import { createScreen, type BoardScreen } from '../board-screen.ts'
 import { Failure, ProblemFailure, type Exit } from '../failures.ts'
-import { credentialPath, hasEnded, isWorking, type JobView } from '../rotation-api.ts'
+import { hasEnded, isWorking, type JobView } from '../rotation-api.ts'
 import { reasonOption, ticketOption, type Family, type Tools } from '../verb.ts'
 import type { CredentialPage } from './credentials-page.ts'
 import { atGate, type Gathered } from './rotate-gate.ts'
 import { watchJob, type WatchedJob } from './rotate-watch.ts'
-import { listJobs, nextCommands, readJob, stillGoing, takeStep } from './rotations-job.ts'
+import { nextCommands, readCredential, readJob, stillGoing, takeStep } from './rotations-job.ts'
 import { openJob } from './rotations.ts'
 
 interface RotateOptions { mode: string, reason?: string, ticket?: string }
@@ -19,8 +19,8 @@ export const rotateVerb: Family = (program, bind) => {
     .addOption(new Option('--mode <mode>', 'replace: the value in use is dead already; needs a ticket').choices(['rotate', 'replace']).default('rotate'))
     .addOption(reasonOption()).addOption(ticketOption())
   bind(rotate, async (tools, credential: string, options: RotateOptions) => {
-    const page = await readCredential(tools, credential)
-    const { job, reason } = await begin(tools, credential, options)
+    const page = await readCredential(tools.client, credential)
+    const { job, reason } = await begin(tools, page, options)
     const screen = createScreen(tools.surroundings)
     const over = new AbortController()
     const watched = watchJob(tools.client, job, {
@@ -35,29 +35,20 @@ export const rotateVerb: Family = (program, bind) => {
   })
 }
 
-const readCredential = async ({ client }: Tools, credential: string): Promise<CredentialPage> => {
-  try {
-    return (await client.request<CredentialPage>('GET', credentialPath(credential))).body
-  } catch (error) {
-    if (!(error instanceof ProblemFailure) || error.problem.status !== 404) throw error
-    throw new Failure('refused', `There is no credential ${credential}. chancery credentials lists those there are; chancery credentials --help says how one gets here.`)
-  }
-}
-
 /** The open rotation, or a new one that has begun its first stage: that changes nothing, so nobody is asked for it apart. */
-const begin = async (tools: Tools, credential: string, options: RotateOptions): Promise<{ job: JobView, reason: string | undefined }> => {
+const begin = async (tools: Tools, { credential, open_rotation: open }: CredentialPage, options: RotateOptions): Promise<{ job: JobView, reason: string | undefined }> => {
   const { client, terminal, surroundings } = tools
-  const open = (await listJobs(client, credential)).find((listed) => !hasEnded(listed))
-  if (open !== undefined) {
-    terminal.note(`Going on with the rotation that was opened at ${open.opened_at}.`)
-    return { job: await readJob(client, credential, open.rotation_id), reason: options.reason }
+  if (open !== null) {
+    const job = await readJob(client, credential, open.rotation_id)
+    terminal.note(`Going on with the rotation that was opened at ${job.opened_at}.`)
+    return { job, reason: options.reason }
   }
   const reason = await reasonFor(options.reason, `rotating ${credential}`, surroundings)
   try {
     const job = await openJob(tools, credential, { ...options, reason })
     return { job: await takeStep(client, job, 'verify', { reason, ...options.ticket !== undefined && { ticket: options.ticket } }), reason }
   } catch (error) {
-    // Somebody else was faster, or the list is behind.
+    // Somebody else was faster.
     const rotationId = error instanceof ProblemFailure && error.problem.code === 'rotation_open' ? error.problem.fields['rotation_id'] : undefined
     if (typeof rotationId !== 'string') throw error
     terminal.note('Going on with the rotation that is open.')

@@ -4,9 +4,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createScreen } from '../board-screen.ts'
 import type { Client } from '../client.ts'
 import { followJob } from '../events.ts'
-import { Failure } from '../failures.ts'
-import { hasEnded, isWorking, rotationPath, type JobView, type ListedJob, type Step } from '../rotation-api.ts'
+import { Failure, ProblemFailure } from '../failures.ts'
+import { credentialPath, isWorking, rotationPath, type JobView, type ListedJob, type Step } from '../rotation-api.ts'
 import type { Tools } from '../verb.ts'
+import type { CredentialPage } from './credentials-page.ts'
+
+/** A credential as it stands, its open rotation included: from its stream, so never behind. */
+export const readCredential = async (client: Client, credential: string): Promise<CredentialPage> => {
+  try {
+    return (await client.request<CredentialPage>('GET', credentialPath(credential))).body
+  } catch (error) {
+    if (!(error instanceof ProblemFailure) || error.problem.code !== 'subject_not_found') throw error
+    throw new Failure('refused', `There is no credential ${credential}. chancery credentials lists those there are; chancery credentials --help says how one gets here.`)
+  }
+}
 
 export const readJob = async (client: Client, credential: string, rotationId: string): Promise<JobView> =>
   (await client.request<JobView>('GET', rotationPath(credential, rotationId))).body
@@ -20,8 +31,9 @@ export const listJobs = async (client: Client, credential: string): Promise<List
 /** The rotation that was named, else the open one, else the last. Throws Failure if there was none yet. */
 export const findJob = async (client: Client, credential: string, rotationId: string | undefined): Promise<JobView> => {
   if (rotationId !== undefined) return readJob(client, credential, rotationId)
-  const jobs = (await listJobs(client, credential)).sort((a, b) => a.opened_at < b.opened_at ? 1 : -1)
-  const job = jobs.find((listed) => !hasEnded(listed)) ?? jobs[0]
+  const { open_rotation: open } = await readCredential(client, credential)
+  if (open !== null) return readJob(client, credential, open.rotation_id)
+  const [job] = (await listJobs(client, credential)).sort((a, b) => a.opened_at < b.opened_at ? 1 : -1)
   if (job === undefined) throw new Failure('refused', `${credential} was never rotated. Begin with: chancery rotate ${credential}`)
   return readJob(client, credential, job.rotation_id)
 }

@@ -2,10 +2,10 @@
 import { Option, type Command } from 'commander'
 import { answerTo, reasonFor } from '../ask.ts'
 import { Failure } from '../failures.ts'
-import { credentialPath, isWorking, rotationPath, type JobView, type Step } from '../rotation-api.ts'
+import { isWorking, rotationPath, type JobView, type Step } from '../rotation-api.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Tools } from '../verb.ts'
 import { readValue, valueFileOption } from './credential-value.ts'
-import { findJob, followUntilWaiting, nextCommands, readJob, takeStep, type StepBody } from './rotations-job.ts'
+import { findJob, followUntilWaiting, nextCommands, readCredential, readJob, takeStep, type StepBody } from './rotations-job.ts'
 import { lookVerbs } from './rotations-look.ts'
 
 interface OpenOptions extends Json { mode: string, reason?: string, ticket?: string, confirm?: string, key?: string }
@@ -67,7 +67,7 @@ const openVerb = (rotations: Command, bind: Bind): void => {
 export const openJob = async ({ client, surroundings }: Tools, credential: string, options: Omit<OpenOptions, 'json'>): Promise<JobView> => {
   const replace = options.mode === 'replace'
   // Who mistypes the name is told so before being asked for more.
-  if (options.reason === undefined) await client.request('GET', credentialPath(credential))
+  if (options.reason === undefined) await readCredential(client, credential)
   const reason = await reasonFor(options.reason, `rotating ${credential}`, surroundings)
   const ticket = options.ticket ?? (replace ? await answerTo('Ticket', 'replacing a dead value needs --ticket <id>.', surroundings) : undefined)
   const confirm = options.confirm ?? (replace ? await answerTo(typeIt(credential), `replacing a dead value needs --confirm ${credential}.`, surroundings) : undefined)
