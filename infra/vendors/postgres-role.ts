@@ -102,10 +102,11 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
       return { ending: judged(rows, true), value: rows }
     })
     if (value === undefined) return { status: 'failed', exchange }
+    // Its list knows labels: a role without one has the empty one, so that nobody takes it for an orphan of ours.
     return {
       status: 'listed',
       exchange,
-      tokens: value.map(({ role, label, idle_ms: idle }) => ({ tokenId: role, ...label !== null && { label }, ...idle !== null && { lastUsedAt: new Date(Date.now() - idle).toISOString() } }))
+      tokens: value.map(({ role, label, idle_ms: idle }) => ({ tokenId: role, label: label ?? '', ...idle !== null && { lastUsedAt: new Date(Date.now() - idle).toISOString() } }))
     }
   }
 

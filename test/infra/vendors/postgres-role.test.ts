@@ -128,7 +128,7 @@ t.test('a whole life', async (t) => {
   if (listed.status !== 'listed') throw new Error('not listed')
   seen.push(listed.exchange)
   t.same(listed.tokens.map(({ tokenId, label }) => ({ tokenId, label })), [
-    { tokenId: fresh.tokenId, label }, { tokenId: `${group}_hand`, label: undefined }
+    { tokenId: fresh.tokenId, label }, { tokenId: `${group}_hand`, label: '' }
   ].sort((a, b) => a.tokenId < b.tokenId ? -1 : 1), 'the account that mints is no token')
   t.same(listed.tokens.map(({ lastUsedAt }) => lastUsedAt), [undefined, undefined], 'whose sessions it may not look into, of that it does not say when they were used')
   await root.query(`grant pg_read_all_stats to ${admin}`)
