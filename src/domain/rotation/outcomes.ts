@@ -35,23 +35,30 @@ export const mintStarted = (
   ? [{ type: 'rotation.mint_started', data: { ...of, attempt, ...minting, exchanges: few(exchanges), startedAt: at } }]
   : []
 
-export const mintRefused = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => isMinting(job, attempt)
+/** Before a process has claimed it: the vendor was not asked at all. */
+export const mintNotAsked = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.state === 'minting' && job.minting?.attempt === attempt && job.minting.status === 'requested'
+    ? [{ type: 'rotation.mint_failed', data: { ...of, attempt, exchanges: few(exchanges), failedAt: at } }]
+    : []
+
+export const mintRefused = (attempt: number, valueId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => isClaimed(job, attempt, valueId)
   ? [{ type: 'rotation.mint_failed', data: { ...of, attempt, exchanges: few(exchanges), failedAt: at } }]
   : []
 
-export const mintUnknown = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.minting?.status === 'started' && isMinting(job, attempt)
+/** `valueId` undefined: of whatever process. */
+export const mintUnknown = (attempt: number, valueId: string | undefined, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => isClaimed(job, attempt, valueId)
   ? [{ type: 'rotation.mint_outcome_unknown', data: { ...of, attempt, exchanges: few(exchanges), unknownAt: at } }]
   : []
 
 /** Only by the process whose claim still holds: given up by another, the token is an orphan, however the vendor answered since. */
 export const minted = (
   attempt: number, value: { valueId: string, fingerprint: string, vendorTokenId?: string, expiresAt?: string }, exchanges: readonly Exchange[]
-): Outcome => ({ job, of, at }) => job.minting?.status === 'started' && job.minting.valueId === value.valueId && isMinting(job, attempt)
+): Outcome => ({ job, of, at }) => isClaimed(job, attempt, value.valueId)
   ? [{ type: 'rotation.minted', data: { ...of, attempt, ...value, exchanges: few(exchanges), mintedAt: at } }]
   : []
 
-const isMinting = ({ minting, state }: Job, attempt: number): boolean =>
-  minting?.attempt === attempt && (minting.status === 'started' || (minting.status === 'requested' && state === 'minting'))
+const isClaimed = ({ minting }: Job, attempt: number, valueId: string | undefined): boolean =>
+  minting?.status === 'started' && minting.attempt === attempt && (valueId === undefined || minting.valueId === valueId)
 
 export const mintSettled = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
   job.minting?.attempt === attempt && job.minting.status === 'unknown' && job.orphan === undefined

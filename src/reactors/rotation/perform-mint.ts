@@ -2,7 +2,7 @@
 import { credentialAggregate } from '../../domain/credential/credential.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
-import { mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, verified } from '../../domain/rotation/outcomes.ts'
+import { mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, verified } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS } from '../../domain/rotation/rules.ts'
 import type { Job } from '../../domain/rotation/state.ts'
 import type { ListedToken, MintOutcome } from '../../rotation-ports.ts'
@@ -29,7 +29,7 @@ export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
   const before = gateway.lists ? await gateway.list() : undefined
   // Without a list an unknown outcome could not be settled: better nothing is minted.
   if (before?.status === 'failed') {
-    await record(mintRefused(attempt, [before.exchange]))
+    await record(mintNotAsked(attempt, [before.exchange]))
     return undefined
   }
   const unlabelled = before !== undefined && before.tokens.every(({ label }) => label === undefined) && before.tokens.length <= MOST_KNOWN
@@ -50,7 +50,7 @@ export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
 const recordMinting = async ({ deps, credential, record }: Turn, attempt: number, valueId: string, outcome: MintOutcome): Promise<void> => {
   const exchanges = [outcome.exchange]
   if (outcome.status !== 'minted') {
-    await record(outcome.status === 'refused' ? mintRefused(attempt, exchanges) : mintUnknown(attempt, exchanges))
+    await record(outcome.status === 'refused' ? mintRefused(attempt, valueId, exchanges) : mintUnknown(attempt, valueId, exchanges))
     return
   }
   const { secret, tokenId, expiresAt } = outcome
@@ -68,7 +68,7 @@ const isOurs = async ({ aggregates }: Turn['deps'], name: string, valueId: strin
 }
 
 export const giveUpMint = async ({ claim }: Turn, { attempt }: Of<'give_up_mint'>): Performed => {
-  await claim(mintUnknown(attempt, []))
+  await claim(mintUnknown(attempt, undefined, []))
   return undefined
 }
 
