@@ -6,13 +6,15 @@ import { loadMasterKey, openKeys } from '../../infra/keys/index.ts'
 import { connectPostgres, type Postgres } from '../../infra/postgres/index.ts'
 import { openProcessLock, type OpenProcessLock } from '../../infra/process-lock/index.ts'
 import { openVault } from '../../infra/vault/index.ts'
+import { openCredentialValues } from '../../infra/vault/values.ts'
 import type { Config } from '../config.ts'
 import type { KeyDestroyer, Keys, Vault } from '../ports.ts'
+import type { CredentialValues } from '../rotation-ports.ts'
 import type { Releasers } from './releasers.ts'
 import { ensureDataDir, openStores } from './stores.ts'
 import { inEventStore, inFolder, inPostgres } from './unreachable.ts'
 
-export interface Foundation { postgres: Postgres, vault: Vault, destroyer: KeyDestroyer, keys: Keys, log: Log, lock: OpenProcessLock }
+export interface Foundation { postgres: Postgres, vault: Vault, destroyer: KeyDestroyer, keys: Keys, values: CredentialValues, log: Log, lock: OpenProcessLock }
 
 /** Opens all of it; each part is on the releasers' list as soon as it is open. Throws StartError. */
 export const openFoundation = async (config: Config, logger: Logger, releasers: Releasers): Promise<Foundation> => {
@@ -36,7 +38,7 @@ export const openFoundation = async (config: Config, logger: Logger, releasers: 
   const isNew = async () => !await holdsFacts({ url: eventStoreUrl, namespace })
     .catch((error: unknown) => { throw inEventStore(error, eventStoreUrl) })
   const options = { pool, schema: schemas.vault, masterKey, isNew }
-  const [vault, keys] = await Promise.all([openVault(options), openKeys(options)])
+  const [vault, keys, values] = await Promise.all([openVault(options), openKeys(options), openCredentialValues(options)])
 
   const log = await openLog({
     url: eventStoreUrl, namespace, vault, onDrop: (error) => { if (!releasers.running()) logger.warn({ err: error }, 'a subscription was dropped and is resumed') }
@@ -48,5 +50,5 @@ export const openFoundation = async (config: Config, logger: Logger, releasers: 
     url: postgresUrl, schema: schemas.readModels, mode: config.apiProcesses, onChange: (change, error) => { logger.warn({ err: error }, `the process lock was ${change}`) }
   })
   releasers.add('the process lock', () => lock.close())
-  return { postgres, vault, destroyer: vault, keys, log, lock }
+  return { postgres, vault, destroyer: vault, keys, values, log, lock }
 }

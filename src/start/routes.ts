@@ -21,6 +21,7 @@ import { adminSanctionRoutes } from '../http/routes/admin-sanctions.ts'
 import { adminUserRoutes } from '../http/routes/admin-users.ts'
 import { auditRoutes } from '../http/routes/audit.ts'
 import { consumerRoutes } from '../http/routes/consumers.ts'
+import { credentialRoutes } from '../http/routes/credentials.ts'
 import { authRoutes } from '../http/routes/auth.ts'
 import { enrolPage } from '../http/routes/enrol-page.ts'
 import { enrolmentRoutes } from '../http/routes/enrolment.ts'
@@ -34,10 +35,14 @@ import { lobbyLifecycleRoutes } from '../http/routes/lobby-lifecycle.ts'
 import { operationRoutes } from '../http/routes/operations.ts'
 import { receiptRoutes } from '../http/routes/receipts.ts'
 import { principalRoutes } from '../http/routes/principals.ts'
+import { rotationEventRoutes } from '../http/routes/rotation-events.ts'
+import { rotationRoutes } from '../http/routes/rotations.ts'
 import { selfRoutes } from '../http/routes/self.ts'
+import { subscriberRoutes } from '../http/routes/subscribers.ts'
 import { testerRoutes } from '../http/routes/testers.ts'
 import type { Clock, EventStore, Ids, Keys, MailWatch, RedisSource, Vault } from '../ports.ts'
 import type { Projections } from '../projections/engine.ts'
+import type { Rotations } from './rotations.ts'
 import { publisherHealth, type Lifecycle } from './publisher.ts'
 
 export interface Parts {
@@ -54,12 +59,13 @@ export interface Parts {
   /** Absent where this process does not publish. */
   redis: RedisSource | undefined
   lifecycleStream: Lifecycle
+  rotations: Rotations
   vault: Vault
 }
 
 /** Every route of this process: health always, the rest where it has the role `api`. */
 export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
-  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, redis, lifecycleStream, vault } = parts
+  const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, redis, lifecycleStream, rotations, vault } = parts
   const { positions, operations } = projections
   const health = healthRoutes({
     stores: { event_store: () => events.ping(), postgres: () => pool.query('select 1') }, projections: () => operations.list(), metrics,
@@ -103,6 +109,10 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
     lobbyLifecycleRoutes({ lifecycle: lifecycleQueries(database), positions, clock, stream: config.lifecycleStream, retentionMs: config.lifecycleRetentionMs }),
     consumerRoutes({ aggregates, events, keys, positions, consumers: consumerQueries(database) }),
     receiptRoutes({ aggregates, events, consumers: consumerQueries(database) }),
+    credentialRoutes({ ...rotations.deps, vault, rotations: rotations.queries }),
+    rotationRoutes({ ...rotations.deps, rotations: rotations.queries, watch: rotations.watch }),
+    rotationEventRoutes({ events, rules: rotations.deps.rules, vault, watch: rotations.watch }),
+    subscriberRoutes(rotations.deps),
     auditRoutes({ events, index }),
     operationRoutes({ operations }),
     lifecycleOperationRoutes({ aggregates, ids, stream: config.lifecycleStream, operations: () => lifecycleStream.operations() }),

@@ -1,11 +1,8 @@
 // The composition root: opens everything in order, joins it, and releases it in reverse.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { withFailpoint } from '../../infra/failpoints.ts'
 import { uuidIds as ids } from '../../infra/ids.ts'
-import { openMailer } from '../../infra/mail/index.ts'
-import { auditQueries } from '../../infra/postgres/queries/audit.ts'
 import { consumerQueries } from '../../infra/postgres/queries/consumers.ts'
 import { erasureQueries } from '../../infra/postgres/queries/erasures.ts'
 import { StartError } from '../start-error.ts'
@@ -20,6 +17,7 @@ import { openFoundation } from './foundation.ts'
 import { buildApp } from '../http/app.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { registerPublisherMetrics } from '../http/publisher-metrics.ts'
+import { registerRotationMetrics } from '../http/rotation-metrics.ts'
 import { ensureFreePort, listenOn } from './listen.ts'
 import type { Clock } from '../ports.ts'
 import { audit } from '../projections/audit.ts'
@@ -28,20 +26,16 @@ import { startProjections } from '../projections/engine.ts'
 import { erasures } from '../projections/erasures.ts'
 import { lifecycle } from '../projections/lifecycle.ts'
 import { principals } from '../projections/principals.ts'
+import { rotations as rotationModel } from '../projections/rotations.ts'
 import { testers } from '../projections/testers.ts'
 import { tokens } from '../projections/tokens.ts'
 import { users } from '../projections/users.ts'
-import { watchOverdue } from '../reactors/consumers/overdue.ts'
-import { runReactor } from '../reactors/engine.ts'
-import { runErasures } from '../reactors/erasure/schedule.ts'
-import { messageIdOf } from '../reactors/mail/compose.ts'
-import { mailReactor } from '../reactors/mail/mail.ts'
-import { mailRules } from '../reactors/mail/next-step.ts'
 import { createMailWatch } from '../reactors/mail/watch.ts'
-import { startAtOpenIntents } from '../reactors/start.ts'
 import { openLifecycle } from './publisher.ts'
+import { startReactors } from './reactors.ts'
 import { openRedisSource } from './redis.ts'
 import { createReleasers, type Releasers } from './releasers.ts'
+import { openRotations } from './rotations.ts'
 import { routesOf } from './routes.ts'
 
 export interface Service {
@@ -72,12 +66,12 @@ export const openService = async (config: Config, options: ServiceOptions): Prom
 }
 
 const clock: Clock = { now: () => new Date() }
-const projectors = [testers, users, tokens, principals, audit, lifecycle, erasures, consumers]
+const projectors = [testers, users, tokens, principals, audit, lifecycle, erasures, consumers, rotationModel]
 
 const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions, releasers: Releasers) => {
-  const { dataDir, publicUrl, roles } = config
+  const { dataDir, roles } = config
   await ensureFreePort(config.http)
-  const { postgres, vault, destroyer, keys, log, lock } = await openFoundation(config, logger, releasers)
+  const { postgres, vault, destroyer, keys, values, log, lock } = await openFoundation(config, logger, releasers)
   const erasureIndex = erasureQueries(postgres.database)
   const brought = await applyPurges({ events: log, erasures: erasureIndex, keys: destroyer })
   if (brought > 0) logger.warn({ keys: brought }, 'the vault held keys of erased persons, as an older copy does; they were destroyed again')
@@ -91,39 +85,15 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   const projections = await startProjections({ database: postgres.database, log: events, projectors, logger, projecting: roles.has('projector') })
   releasers.add('the projections', () => projections.close())
   const mail = createMailWatch(aggregates)
-  if (roles.has('reactor')) {
-    const watch = watchOverdue({ consumers: consumerQueries(postgres.database), clock, log: logger, ...metrics.overdue })
-    releasers.add('the watch over receipts', () => watch.stop())
-    const mailer = openMailer({ smtpUrl: config.smtpUrl, outbox: join(dataDir, 'outbox'), from: config.mailFrom })
-    releasers.add('the mailer', async () => { mailer.close() })
-    const reactor = runReactor({
-      events,
-      log: logger,
-      settled: (id) => { mail.settled(id) },
-      start: startAtOpenIntents({ index: auditQueries(postgres.database), projections: () => projections.operations.list(), intent: 'mail.requested' }),
-      reactor: mailReactor({
-        aggregates,
-        clock,
-        ids,
-        keys,
-        vault,
-        mailer,
-        publicUrl,
-        // A claim without an outcome can be of nobody else: it was this data folder's last process.
-        rules: config.apiProcesses === 'single' ? { ...mailRules, claimMs: 0 } : mailRules,
-        written: (path) => { tell(`A mail was written: ${path}`) }
-      })
-    })
-    releasers.add('the mail reactor', () => reactor.stop())
-    const schedule = runErasures({
-      aggregates, clock, ids, keys: destroyer, erasures: erasureIndex, log: logger, forgetMail: (mailId) => mailer.forget(messageIdOf(mailId, publicUrl))
-    })
-    releasers.add('the erasures', () => schedule.stop())
-  }
-
   // Behind the start: a Redis may have to be fetched first, and no command needs it.
   const redis = roles.has('publisher') ? openRedisSource({ config, logger, tell }) : undefined
   if (redis !== undefined) releasers.add('Redis', () => redis.close())
+  const rotations = openRotations({ config, access, aggregates, clock, events, ids, keys, lock, postgres, redis, values }, releasers)
+  if (roles.has('reactor')) {
+    startReactors({ config, logger, tell, aggregates, clock, destroyer, events, ids, keys, mail, metrics, postgres, projections, rotations, vault }, releasers)
+  }
+  registerRotationMetrics(metrics.registry, { rotations: rotations.queries, clock, rules: rotations.deps.rules })
+
   const lifecycleStream = openLifecycle({ config, aggregates, clock, events, ids, keys, logger, redis, consumers: () => consumerQueries(postgres.database).registered(), retired: () => consumerQueries(postgres.database).retired() }, releasers)
   const { publisher } = lifecycleStream
   if (publisher !== undefined) registerPublisherMetrics(metrics.registry, () => publisher.status())
@@ -141,7 +111,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
     metrics,
     trustedProxies,
     ...tls !== undefined && { tls: { cert: readPem(tls.certFile, 'CHANCERY_TLS_CERT'), key: readPem(tls.keyFile, 'CHANCERY_TLS_KEY') } },
-    routes: routesOf({ config, aggregates, clock, events, ids, keys, lifecycleStream, mail, metrics, postgres, projections, redis, vault })
+    routes: routesOf({ config, aggregates, clock, events, ids, keys, lifecycleStream, mail, metrics, postgres, projections, redis, rotations, vault })
   })
   releasers.add('the HTTP server', () => app.close())
   const url = await listenOn(app, config.http)

@@ -1,0 +1,87 @@
+// Joins what rotations need from outside: the vault's values, vendors, consumers, tickets, and the one way out by HTTP.
+import { createDeliveries, type OpenDeliveries } from '../../infra/deliveries/index.ts'
+import { createOutgoing } from '../../infra/outgoing/index.ts'
+import type { Postgres } from '../../infra/postgres/index.ts'
+import { rotationQueries } from '../../infra/postgres/queries/rotations.ts'
+import { createTickets } from '../../infra/tickets/index.ts'
+import { openAccounts } from '../../infra/vendors/accounts.ts'
+import { createVendors } from '../../infra/vendors/index.ts'
+import type { Access } from '../commands/access/access.ts'
+import type { Aggregates } from '../commands/execute.ts'
+import type { RotationDeps } from '../commands/rotations/deps.ts'
+import { subscriberKeys } from '../commands/subscribers/subscribers.ts'
+import type { Config } from '../config.ts'
+import { credentialAggregate, valueInUse } from '../domain/credential/credential.ts'
+import { createStreamWatch, type StreamWatch } from '../http/stream-watch.ts'
+import type { Clock, EventStore, Ids, Keys, ProcessLock, RedisSource } from '../ports.ts'
+import type { CredentialValues } from '../rotation-ports.ts'
+import type { RotationQueries } from '../rotation-queries.ts'
+import { ownTokens } from './own-tokens.ts'
+import type { Releasers } from './releasers.ts'
+
+export interface RotationParts {
+  config: Config
+  access: Pick<Access, 'judge'>
+  aggregates: Aggregates
+  clock: Clock
+  events: EventStore
+  ids: Ids
+  keys: Pick<Keys, 'webhookSecret'>
+  lock: ProcessLock
+  postgres: Postgres
+  /** Absent where this process does not publish; then the settings say where Redis is, if there is one. */
+  redis: Pick<RedisSource, 'url'> | undefined
+  values: CredentialValues
+}
+
+export interface Rotations {
+  deps: RotationDeps & { deliveries: OpenDeliveries }
+  queries: RotationQueries
+  watch: StreamWatch
+}
+
+/** Thin entries for consumers that pull; the name is seed 004's. */
+const STREAM = 'credential:rotation_events'
+
+/** Throws StartError for a file of vendor accounts that is not as it should be. */
+export const openRotations = (parts: RotationParts, releasers: Releasers): Rotations => {
+  const { config, access, aggregates, clock, events, ids, keys, lock, postgres, redis, values } = parts
+  const accounts = openAccounts(config.vendorAccountsFile)
+  const outgoing = createOutgoing(config.outgoing)
+  releasers.add('requests to vendors and consumers', () => outgoing.close())
+  const deliveries = createDeliveries({
+    outgoing, keys, clock,
+    redis: { url: () => redis?.url() ?? config.redisUrl, stream: config.namespace === '' ? STREAM : `${config.namespace}:${STREAM}` }
+  })
+  releasers.add('deliveries', async () => { deliveries.close() })
+  const watch = createStreamWatch({ events })
+  releasers.add('the watch over streams', () => watch.stop())
+
+  const vendors = createVendors({
+    outgoing,
+    accounts,
+    // Each use is announced by a fact of the credential whose connection it is.
+    openCredential: async (name) => {
+      const valueId = valueInUse((await aggregates.current(credentialAggregate, name)).state)
+      return valueId === undefined ? undefined : values.open(valueId)
+    },
+    own: ownTokens({ aggregates, access, ids, clock }),
+    fingerprint: (secret) => values.fingerprint(secret)
+  })
+  return {
+    deps: {
+      aggregates,
+      events,
+      ids,
+      clock,
+      values,
+      vendors,
+      deliveries,
+      keys: subscriberKeys({ aggregates }, () => lock.mode === 'single' && lock.proven()),
+      tickets: createTickets({ outgoing, freescout: config.freescout }),
+      rules: { proofMaxAgeMs: config.proofMaxAgeMs, valueGraceMs: config.valueGraceMs, alone: config.apiProcesses === 'single' }
+    },
+    queries: rotationQueries(postgres.database),
+    watch
+  }
+}
