@@ -32,6 +32,8 @@ export interface Grounds {
   values: MemoryValues
   deliveries: MemoryDeliveries
   proofMaxAgeMs: number
+  /** True for a consumer that said it took a value, and did not. */
+  lied: (consumer: string) => boolean
   /** True for values that somebody outside killed: nothing here could have kept them alive. */
   killed: (secret: Secret) => boolean
 }
@@ -71,7 +73,7 @@ const newJob = (id: string, mode: string): JobOnRecord => ({
 /** Stands in every value that vendor or operator makes. */
 export const CANARY = 'x'.repeat(24)
 
-export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, killed }: Grounds): Checks => {
+export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, lied, killed }: Grounds): Checks => {
   const broken: string[] = []
   const seen = new Set<string>()
   const secured = new Set<string>()
@@ -199,6 +201,7 @@ export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, k
     for (const { consumer } of required()) {
       const held = deliveries.consumer(consumer).uses()
       if (held !== undefined && vendor.accepts(held.value)) secured.add(consumer)
+      else if (lied(consumer)) secured.delete(consumer)
       else if (secured.has(consumer) && (held === undefined || !killed(held.value))) breaks(`${consumer} is required, and holds nothing that the vendor accepts`)
     }
     holds(strays().length <= 1, () => `the vendor holds more than one orphan: ${strays().join()}`)

@@ -75,7 +75,8 @@ export const startProcess = (around: Surroundings): ModelProcess => {
     }
     try {
       const result = await acting
-      if (moment === 'after') dead = true
+      // Unless all faults have ended meanwhile.
+      if (moment === 'after' && plan !== undefined) dead = true
       if (!dead && draw(6) === 0) await clock.sleep(draw(40))
       return dead ? await never() : result
     } catch (error) {
@@ -156,17 +157,16 @@ export const startProcess = (around: Surroundings): ModelProcess => {
 
   /** As the engine does it: every open intent in a loop of its own, woken by its clock, or by a fact of its stream. */
   const engine = (reactor: Reactor) => {
-    const open = new Map<string, { stream: string, woken: boolean, wake: () => void }>()
+    const open = new Map<string, { stream: string, failures: number, woken: boolean, wake: () => void }>()
     const work = async (intent: Intent): Promise<void> => {
-      const entry = { stream: intent.stream, woken: false, wake: () => {} }
+      const entry = { stream: intent.stream, failures: 0, woken: false, wake: () => {} }
       open.set(intent.id, entry)
-      let failures = 0
       while (open.get(intent.id) === entry) {
         entry.woken = false
         let pause: number
         try {
           const again = await reactor.carryOut(intent)
-          failures = 0
+          entry.failures = 0
           if (again === undefined) {
             open.delete(intent.id)
             return
@@ -174,7 +174,7 @@ export const startProcess = (around: Surroundings): ModelProcess => {
           pause = again
         } catch (error) {
           around.threw(error)
-          pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++)
+          pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** entry.failures++)
         }
         if (!entry.woken) await Promise.race([clock.sleep(pause), new Promise<void>((resolve) => { entry.wake = resolve })])
         if (dead) return
@@ -185,7 +185,8 @@ export const startProcess = (around: Surroundings): ModelProcess => {
       forget: (id: string): void => { open.delete(id) },
       wake: (stream: string): void => {
         for (const entry of open.values()) {
-          if (entry.stream !== stream) continue
+          // One that failed keeps its pause.
+          if (entry.stream !== stream || entry.failures > 0) continue
           entry.woken = true
           entry.wake()
         }

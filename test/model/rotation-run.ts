@@ -58,6 +58,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
     case 'consumer': {
       const consumer = deliveries.consumer(nameOf(step.consumer))
       consumer.pushes.push(...step.pushes)
+      if (step.pushes.includes('ignore')) world.liars.add(nameOf(step.consumer))
       consumer.probes.push(...step.probes)
       consumer.flapping = step.flapping
       consumer.slowMs = step.slowMs
@@ -67,6 +68,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
     case 'standing': {
       const consumer = deliveries.consumer(nameOf(step.consumer))
       consumer.push = step.push
+      if (step.push === 'ignore') world.liars.add(nameOf(step.consumer))
       consumer.probe = step.probe
       return
     }
@@ -127,18 +129,15 @@ const ask = async (world: World, on: ModelProcess, { id }: Operator, saw: JobVie
 const change = (world: World, on: ModelProcess, { change: what, consumer: n, ticket }: Step & { do: 'manifest' }): void => {
   const { members } = world
   const name = nameOf(n)
-  const before = new Map(members)
+  members.clear()
+  for (const member of world.consumers()) members.set(member.consumer, member)
   const member = members.get(name)
   if (what === 'join') members.set(name, member ?? world.subscriber(n))
   else if (what === 'leave') members.delete(name)
   else if (member === undefined) return
   else if (what === 'move') members.set(name, { ...world.subscriber(n, { required: member.required, url: `https://${name}-${String(world.draw(1_000))}.example` }) })
   else members.set(name, world.subscriber(n, { required: what === 'require' }))
-  void world.putManifest(on, ticket).then((answer) => {
-    if ('done' in answer || answer.code === 'log' || answer.code === 'unanswered') return
-    members.clear()
-    for (const [key, value] of before) members.set(key, value)
-  })
+  void world.putManifest(on, ticket)
 }
 
 /** Somebody outside revokes a token. */
@@ -178,7 +177,7 @@ const pulling = async (world: World, n: number): Promise<void> => {
   const { inbox } = world.deliveries.consumer(nameOf(n))
   for (let reported = false; world.pulling;) {
     const on = world.process(n)
-    if (on !== undefined && world.members.has(nameOf(n)) && (!reported || inbox.length > 0)) {
+    if (on !== undefined && world.consumers().some(({ consumer }) => consumer === nameOf(n)) && (!reported || inbox.length > 0)) {
       inbox.length = 0
       reported = await world.poll(n, on, { report: true, holdMs: 0 })
     }

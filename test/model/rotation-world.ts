@@ -72,7 +72,8 @@ export const openWorld = async (setup: Setup) => {
   const killed = new Set<string>()
   /** Value → token, of all that were issued by hand. */
   const issued = new Map<string, string>()
-  const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, proofMaxAgeMs: rules.proofMaxAgeMs, killed: (secret) => killed.has(secret.reveal()) })
+  const liars = new Set<string>()
+  const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, proofMaxAgeMs: rules.proofMaxAgeMs, lied: (name) => liars.has(name), killed: (secret) => killed.has(secret.reveal()) })
   /** What the facts add up to, by the program's own fold: only for what readers are shown. */
   let folded: Credential = credentialAggregate.initial
   let rotationId: string | undefined
@@ -179,10 +180,12 @@ export const openWorld = async (setup: Setup) => {
   }
 
   const world = {
-    setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
+    setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, liars, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
     /** Consumers that pull go on asking. */
     pulling: true,
     current: () => folded,
+    /** Of the manifest that holds. */
+    consumers: (): readonly Subscriber[] => folded.status === 'known' ? folded.manifest.consumers : [],
     /** Makes a token by hand, as an operator does who pastes it. */
     issue: (label: string) => {
       const token = vendor.issue(label)
