@@ -3,6 +3,7 @@ import { commandSuite } from './command.ts'
 import { readsSuite } from './reads.ts'
 import { publishSuite } from './publish.ts'
 import { rebuildSuite } from './rebuild.ts'
+import { rotationSuite } from './rotation.ts'
 import { storeSuite } from './store.ts'
 import type { SuiteOptions, SuiteResult } from './suite.ts'
 
@@ -11,5 +12,6 @@ export const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResu
   command: commandSuite,
   rebuild: rebuildSuite,
   reads: readsSuite,
-  publish: publishSuite
+  publish: publishSuite,
+  rotation: rotationSuite
 }
