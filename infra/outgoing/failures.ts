@@ -42,6 +42,6 @@ export const failureOf = (error: unknown, sent: boolean): Failure => {
   if (error instanceof OutgoingFailure) return error.failure
   // Several addresses were tried; what became of the first is said.
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error
-  const code = String((first as { code?: unknown } | undefined)?.code)
-  return byCode[code] ?? (/^HPE_|CONTENT_LENGTH/.test(code) ? 'answer_malformed' : sent ? 'connection_lost' : 'unreachable')
+  const { name, code } = (first ?? {}) as { name?: unknown, code?: unknown }
+  return byCode[String(code)] ?? (name === 'HTTPParserError' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ? 'answer_malformed' : sent ? 'connection_lost' : 'unreachable')
 }

@@ -148,9 +148,9 @@ export const chanceryWorld = async (t: Test): Promise<World> => {
   const tampered: OwnTokens = { ...own, issue: faulty('mint', own.issue), revoke: faulty('revoke', own.revoke), judge: faulty('authenticate', own.judge) }
   const listing: OwnTokens = { ...tampered, look: faulty('list', own.look) }
   const vendor = { kind: 'chancery-token', principalId } as const
-  const gateway = (timeoutMs?: number): VendorGateway => {
-    const whole = chanceryTokenVendor({ vendor, own: tampered, ...(timeoutMs !== undefined && { timeoutMs }) })
-    return { ...whole, list: chanceryTokenVendor({ vendor, own: listing, ...(timeoutMs !== undefined && { timeoutMs }) }).list }
+  const gateway = (timeoutMs = 10_000): VendorGateway => {
+    const lister = chanceryTokenVendor({ vendor, own: listing, timeoutMs })
+    return { ...chanceryTokenVendor({ vendor, own: tampered, timeoutMs }), list: () => lister.list() }
   }
   return {
     vendor: gateway(), impatient: gateway(IMPATIENT), old: { tokenId, secret: new Secret(token) },
