@@ -47,6 +47,8 @@ export interface ModelProcess {
   /** Dies at a call to a port that is still to come. */
   crash (plan: CrashPlan): void
   failAppend (fault: LogFault): void
+  /** Stands still at its next call to a port. */
+  stall (ms: number): void
   heal (): void
   follow (event: LogEvent): void
 }
@@ -60,10 +62,16 @@ export const startProcess = (around: Surroundings): ModelProcess => {
   let dead = false
   let plan: CrashPlan | undefined
   let appendFault: LogFault | undefined
+  let stallMs = 0
 
   /** Nothing that a dead process awaits ever comes back to it. */
   const port = <A extends unknown[], R>(act: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
     if (draw(3) === 0) await clock.sleep(draw(4) === 0 ? draw(400) : 0)
+    if (stallMs > 0) {
+      const ms = stallMs
+      stallMs = 0
+      await clock.sleep(ms)
+    }
     const moment = plan !== undefined && plan.after-- <= 0 ? plan.moment : undefined
     if (moment === 'before') dead = true
     if (dead) return never()
@@ -216,7 +224,11 @@ export const startProcess = (around: Surroundings): ModelProcess => {
     die: () => { dead = true },
     crash: (next) => { plan = { ...next } },
     failAppend: (fault) => { appendFault = { ...fault } },
-    heal: () => { plan = appendFault = undefined },
+    stall: (ms) => { stallMs = ms },
+    heal: () => {
+      plan = appendFault = undefined
+      stallMs = 0
+    },
     follow: (event) => {
       // What the log delivers live comes a little later.
       void clock.sleep(draw(4) === 0 ? draw(30) : 0).then(() => { if (!dead) follow(event) })

@@ -12,13 +12,13 @@ const restful = new Set<string>([...jobStates.slice(0, 8), ...jobStates.slice(-2
 const forwards: readonly StepName[] = ['revoke', 'validate', 'distribute', 'retry', 'verify', 'waive', 'abort']
 
 /** What an operator who types saw last, and what it has pasted. */
-interface Operator { id: string, saw: JobView | undefined }
+interface Operator { id: string, saw: JobView | undefined, last: ((on: ModelProcess) => Promise<unknown>) | undefined }
 
 /** @param shown is given the world as soon as there is one, so that a broken one can be looked at */
 export const walk = async ({ setup, steps }: Case, shown: (world: World) => void = () => {}): Promise<World> => {
   const world = await openWorld(setup)
   shown(world)
-  const operators: Operator[] = [{ id: 'operator-0', saw: undefined }, { id: 'operator-1', saw: undefined }]
+  const operators: Operator[] = [{ id: 'operator-0', saw: undefined, last: undefined }, { id: 'operator-1', saw: undefined, last: undefined }]
   for (const step of steps) {
     happen(world, operators, step)
     await world.clock.advance(step.do === 'pass' ? step.ms : step.pause)
@@ -91,15 +91,17 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
     case 'crash': on?.crash(step); return
     // Time passes in `walk`.
     case 'pass': return
+    case 'stall': on?.stall(world.setup.processes === 1 ? step.ms : Math.min(step.ms, 8_000)); return
+    case 'again': if (on !== undefined && operator.last !== undefined) void operator.last(on); return
     case 'restart': world.restart(step.process)
   }
 }
 
-const openJob = async (world: World, on: ModelProcess, { id }: Operator, mode: 'rotate' | 'replace', stray = false): Promise<void> => {
+const openJob = async (world: World, on: ModelProcess, operator: Operator, mode: 'rotate' | 'replace', stray = false): Promise<void> => {
   const replace = world.setup.dead && !stray ? 'replace' : mode
-  await world.ask(openRotation(on.deps, {
-    credential: CREDENTIAL, mode: replace, trigger: 'operator', ...replace === 'replace' && { confirm: CREDENTIAL }
-  }, world.context(id, replace === 'replace' ? { ticket: 'T-1' } : {})))
+  const context = world.context(operator.id, replace === 'replace' ? { ticket: 'T-1' } : {})
+  operator.last = (to) => world.ask(openRotation(to.deps, { credential: CREDENTIAL, mode: replace, trigger: 'operator', ...replace === 'replace' && { confirm: CREDENTIAL } }, context))
+  await operator.last(on)
 }
 
 /** The offered step that leads on; `pick` above 0 takes the next one instead. Without an open job it opens one. */
@@ -111,7 +113,7 @@ const go = async (world: World, on: ModelProcess, operator: Operator, pick: numb
   if (kind !== undefined) await ask(world, on, operator, saw, kind)
 }
 
-const ask = async (world: World, on: ModelProcess, { id }: Operator, saw: JobView, kind: StepName, { consumer, wrong = false }: { consumer?: string, wrong?: boolean } = {}): Promise<void> => {
+const ask = async (world: World, on: ModelProcess, operator: Operator, saw: JobView, kind: StepName, { consumer, wrong = false }: { consumer?: string, wrong?: boolean } = {}): Promise<void> => {
   const waivable = saw.consumers.find(({ required, waived }) => !required && waived === undefined)?.consumer ?? nameOf(0)
   const token = kind === 'distribute' && world.setup.vendor === 'manual' ? world.issue('pasted') : undefined
   const step: Asked = kind === 'waive'
@@ -119,9 +121,11 @@ const ask = async (world: World, on: ModelProcess, { id }: Operator, saw: JobVie
     : kind === 'revoke'
       ? { kind, confirm: wrong ? `${CREDENTIAL} ` : CREDENTIAL }
       : kind === 'distribute' && token !== undefined ? { kind, pasted: { value: token.secret, vendorTokenId: token.tokenId } } : { kind }
-  const context = world.context(id, { ticket: wrong ? 'no ticket!' : 'T-2' })
+  const context = world.context(operator.id, { ticket: wrong ? 'no ticket!' : 'T-2' })
   world.given.set(context.commandId, saw.transition)
-  const answer = await world.ask(takeStep(on.deps, { credential: CREDENTIAL, rotationId: saw.rotationId, transition: saw.transition, step }, context))
+  const send = (to: ModelProcess) => world.ask(takeStep(to.deps, { credential: CREDENTIAL, rotationId: saw.rotationId, transition: saw.transition, step }, context))
+  operator.last = send
+  const answer = await send(on)
   // What was refused is of no use to anybody: whoever made it by hand takes it away again.
   if (token !== undefined && 'code' in answer && answer.code !== 'log' && answer.code !== 'unanswered') world.vendor.kill(token.tokenId)
 }
@@ -195,7 +199,7 @@ const rest = async (world: World): Promise<void> => {
 
 /** A patient operator brings it to an end: forwards as long as that leads somewhere, else back. */
 const bringToEnd = async (world: World): Promise<void> => {
-  const operator: Operator = { id: 'operator-0', saw: undefined }
+  const operator: Operator = { id: 'operator-0', saw: undefined, last: undefined }
   const visits = new Map<string, number>()
   for (let tries = 0; tries < 40; tries++) {
     const view = world.view()

@@ -26,7 +26,7 @@ const probes: fc.Arbitrary<ProbeBehaviour[]> = fc.array(fc.constantFrom<ProbeBeh
 export const anyStep = fc.oneof(
   step('open', 6, { by, process, mode: fc.constantFrom('rotate', 'rotate', 'rotate', 'replace'), stray: fc.boolean() }),
   /** What the view offers, the forward ones first: `pick` 0 takes the first. */
-  step('go', 28, { by, process, pick: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1, 2) }),
+  step('go', 36, { by, process, pick: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1, 2) }),
   /** Whatever it is, offered or not; `stale`: on what this operator saw when it last looked. */
   step('ask', 8, { by, process, step: fc.constantFrom(...stepNames), stale: fc.boolean(), consumer, wrong: fc.boolean() }),
   step('look', 2, { by, process }),
@@ -45,8 +45,12 @@ export const anyStep = fc.oneof(
   step('values', 2, { fault: fc.constantFrom('put_lost', 'put_unanswered', 'open_failed') }),
   step('log', 4, { process, fault: fc.constantFrom('away', 'lost', 'unanswered'), after: fc.nat(3) }),
   step('crash', 6, { process, after: fc.nat(30), moment: fc.constantFrom('before', 'during', 'after') }),
+  /** A process that stands still for a while; beside another one no longer than that one waits for it. */
+  step('stall', 2, { process, ms: fc.constantFrom(3_000, 8_000, 60_000) }),
+  /** Sends the last request of this operator once more, unchanged. */
+  step('again', 3, { by, process }),
   step('restart', 4, { process }),
-  step('pass', 8, { ms: fc.constantFrom(100, 1_000, 5_000, 12_000, 70_000, 400_000) })
+  step('pass', 8, { ms: fc.constantFrom(100, 1_000, 5_000, 12_000, 70_000, 400_000, 1_000_000) })
 )
 export type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
 
@@ -64,4 +68,4 @@ export const anySetup = fc.record({
 export type Setup = typeof anySetup extends fc.Arbitrary<infer S> ? S : never
 
 export interface Case { setup: Setup, steps: Step[] }
-export const anyCase: fc.Arbitrary<Case> = fc.record({ setup: anySetup, steps: fc.array(anyStep, { minLength: 1, maxLength: 30, size: 'max' }) })
+export const anyCase: fc.Arbitrary<Case> = fc.record({ setup: anySetup, steps: fc.array(anyStep, { minLength: 4, maxLength: 30, size: 'max' }) })
