@@ -9,7 +9,7 @@ export type AbortKind = 'at_once' | 'way_back' | 'under_way' | 'forward'
 
 const nothingMade = 'Nothing was made at the vendor: the job ends at once, and the current value stays as it is.'
 const beforeDelivery = 'What the vendor is minting is waited for, listed and revoked; then the job ends.'
-const wayBack = 'The old value is tried. If it works, every consumer that may have taken the new one is given the old one back and has to confirm it; then the new token is revoked. If it is refused, the job stays where it is.'
+const wayBack = 'The old value is tried. If it works, every consumer that may have taken the new one is given the old one back and has to confirm it; then the new token is revoked and has to be seen refused. If the old one is refused, the job stays where it is.'
 
 export const abortTable: Readonly<Record<JobState, { kind: AbortKind, means: string }>> = {
   opened: { kind: 'at_once', means: nothingMade },

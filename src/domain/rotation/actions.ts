@@ -23,7 +23,7 @@ export type Action =
   /** Before `revoke_started`: the vendor's list, for orphans and for uses of the old value since it was superseded. */
   | { kind: 'check_before_revoke' }
   | { kind: 'revoke', attempt: number }
-  | { kind: 'probe_refused', valueId: string, refusedInARow: number }
+  | { kind: 'probe_refused', valueId: string }
   | { kind: 'tell_unconfirmed' }
   | { kind: 'finish' }
   | { kind: 'check_old', valueId: string }

@@ -97,24 +97,33 @@ const revokingDue = (job: Job, now: number, rules: DueRules): Due => {
   return next.again !== undefined && joiners.again !== undefined && joiners.again < next.again ? { ...next, again: joiners.again } : next
 }
 
-/** Revoke, try the old value, again until it was refused three times in a row and the vendor confirmed; one that does neither is told again, later and later. */
+/** The old token; a vendor that still takes it after it was told is an alarm to come. */
 const oldRevokeDue = (job: Job, now: number): Due => {
-  const { revoking, refusals, orphan } = job
-  if (revoking === undefined || revoking.answer === undefined) return doNow({ kind: 'revoke', attempt: (revoking?.attempt ?? 0) + 1 })
+  const tell: Due | undefined = job.state === 'revoking' ? doNow({ kind: 'tell_unconfirmed' }) : undefined
+  return revokeDue(job, now, { revoking: job.revoking, valueId: job.oldValue.valueId, tell, revoke: (attempt) => ({ kind: 'revoke', attempt }) }) ?? doNow({ kind: 'finish' })
+}
+
+interface ToRevoke { revoking: Revoking | undefined, valueId: string, tell: Due | undefined, revoke: (attempt: number) => Action }
+
+/**
+ * Revoke, try the value, again until it was refused three times in a row and the vendor confirmed; a vendor that does neither is
+ * told again, later and later. Undefined once both is so. Refused now is not yet gone for good: Redis may not have written it down, a
+ * role of Postgres may have sessions; only the vendor can say so. And where a human revokes, only the probes can.
+ */
+const revokeDue = (job: Job, now: number, { revoking, valueId, tell, revoke }: ToRevoke): Due | undefined => {
+  const { refusals, orphan } = job
+  if (revoking === undefined || revoking.answer === undefined) return doNow(revoke((revoking?.attempt ?? 0) + 1))
+  const next = revoke(revoking.attempt + 1)
   if (refusals.inARow >= REFUSALS) {
-    // Refused now is not yet gone for good: Redis may not have written it down, a role of Postgres may have sessions. Only the vendor can say so.
-    if (revoking.answer !== 'revoked') return job.state === 'revoking' ? doNow({ kind: 'tell_unconfirmed' }) : retryAt(revoking, now, { kind: 'revoke', attempt: revoking.attempt + 1 })
-    return doNow(orphan === undefined ? { kind: 'finish' } : { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+    if (revoking.answer !== 'revoked') return tell ?? retryAt(revoking, now, next)
+    return orphan === undefined ? undefined : doNow({ kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
   }
-  const probe: Action = { kind: 'probe_refused', valueId: job.oldValue.valueId, refusedInARow: refusals.inARow }
   const probedAt = refusals.probedAt === undefined ? 0 : Date.parse(refusals.probedAt)
-  if (probedAt < Date.parse(revoking.startedAt) || (refusals.probedAt !== undefined && refusals.inARow > 0)) {
-    const next = refusals.inARow > 0 ? probedAt + REFUSAL_PAUSE_MS : 0
-    return next <= now ? doNow(probe) : at(next)
+  if (refusals.inARow > 0 || probedAt < Date.parse(revoking.startedAt)) {
+    const probeAt = refusals.inARow > 0 ? probedAt + REFUSAL_PAUSE_MS : 0
+    return probeAt <= now ? doNow({ kind: 'probe_refused', valueId }) : at(probeAt)
   }
-  if (job.state !== 'revoke_unconfirmed') return doNow({ kind: 'tell_unconfirmed' })
-  const next = probedAt + pauseAfter(revoking.attempt)
-  return next <= now ? doNow({ kind: 'revoke', attempt: revoking.attempt + 1 }) : at(next)
+  return tell ?? retryAt(revoking, now, next)
 }
 
 /** Before there is a way back: what is being minted comes to its end, attempts of a process that is gone are waited out, the old value is tried. */
@@ -133,13 +142,11 @@ const waitedOutAt = (job: Job, { holder: own }: DueRules): number => {
   return Date.parse(holder.at) + CONSUMER_LIMIT_MS
 }
 
-/** The new token is revoked until the vendor says so; then its list must show nothing that is left of the job. */
+/** The new token, in the same way; where nothing was minted, there is only the list to look at. */
 const newRevokeDue = (job: Job, now: number): Due => {
   const { newValue, newRevoking, orphan } = job
-  if (orphan !== undefined) return doNow({ kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
-  if (newValue === undefined || newRevoking?.answer === 'revoked') return doNow({ kind: 'end_abort' })
-  if (newRevoking?.answer === undefined) return doNow({ kind: 'revoke_new', attempt: (newRevoking?.attempt ?? 0) + 1 })
-  return retryAt(newRevoking, now, { kind: 'revoke_new', attempt: newRevoking.attempt + 1 })
+  if (newValue === undefined) return doNow(orphan === undefined ? { kind: 'end_abort' } : { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+  return revokeDue(job, now, { revoking: newRevoking, valueId: newValue.valueId, tell: undefined, revoke: (attempt) => ({ kind: 'revoke_new', attempt }) }) ?? doNow({ kind: 'end_abort' })
 }
 
 const retryAt = ({ attempt, answeredAt, startedAt }: Revoking, now: number, action: Action): Due => {

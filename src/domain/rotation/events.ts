@@ -63,7 +63,7 @@ export const rotationEvents = {
   'rotation.mint_settled': defineEvent(1, 'The vendor\'s list stayed the same long enough: nothing of the unknown minting is left, and it may be asked again.', Type.Object({
     ...of(), attempt: Count(), exchanges: Exchanges(), settledAt: InstantField()
   }, closed)),
-  'rotation.deliveries_started': defineEvent(1, 'A value is about to be opened and given to these consumers, all at once.', Type.Object({
+  'rotation.deliveries_started': defineEvent(1, 'A value is about to be opened and given to these consumers, all at once; the other one of the job too, so that no exchange shows it.', Type.Object({
     ...of(), attempt: Count(), valueId: Uuid(), deliveries: Type.Array(Delivery(), { maxItems: 500 }), startedAt: InstantField()
   }, closed)),
   'rotation.deliveries_recorded': defineEvent(1, 'What became of some deliveries.', Type.Object({
@@ -110,7 +110,7 @@ export const rotationEvents = {
   'rotation.revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({
     ...of(), attempt: Count(), outcome: oneOf(['revoked', 'refused', 'unknown'] as const), exchanges: Exchanges(), answeredAt: InstantField()
   }, closed)),
-  'rotation.refusals_probed': defineEvent(1, 'The old token was tried: how often in a row it was refused by now.', Type.Object({
+  'rotation.refusals_probed': defineEvent(1, 'The token that was revoked (the old one; on the way back the new one) was tried: how often in a row it was refused by now.', Type.Object({
     ...of(), refusedInARow: Count(), exchanges: Exchanges(), probedAt: InstantField()
   }, closed)),
   'rotation.revoke_unconfirmed': defineEvent(1, 'The old token is not seen refused yet; it is tried again.', Type.Object({ ...of(), since: InstantField() }, closed)),

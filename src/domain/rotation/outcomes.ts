@@ -91,7 +91,7 @@ export const revokeAnswered = (attempt: number, outcome: 'revoked' | 'refused' |
 
 /** `before`: how many probes there were when this one was made; of two at once, one counts. */
 export const refusalProbed = (before: number, refused: boolean, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
-  job.revoking !== undefined && job.refusals.probes === before
+  (job.revoking !== undefined || job.newRevoking !== undefined) && job.refusals.probes === before
     ? [{ type: 'rotation.refusals_probed', data: { ...of, refusedInARow: refused ? job.refusals.inARow + 1 : 0, exchanges: few(exchanges), probedAt: at } }]
     : []
 
@@ -141,9 +141,10 @@ export const newRevokeAnswered = (attempt: number, outcome: 'revoked' | 'refused
     ? [{ type: 'rotation.new_revoke_answered', data: { ...of, attempt, outcome, exchanges: few(exchanges), answeredAt: at } }]
     : []
 
-export const aborted = (graceMs: number): Outcome => ({ credential, job, of, at }) => {
-  const clean = job.orphan === undefined && (job.newValue === undefined || job.newRevoking?.answer === 'revoked')
-  if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !clean) return []
+/** `untried`: the vault does not hold the new value, so it could not be tried whether the vendor refuses it. */
+export const aborted = (graceMs: number, untried: boolean): Outcome => ({ credential, job, of, at }) => {
+  const gone = job.newValue === undefined || (job.newRevoking?.answer === 'revoked' && (untried || job.refusals.inARow >= REFUSALS))
+  if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined) return []
   return [
     { type: 'rotation.aborted', data: { ...of, abortedAt: at } },
     ...job.newValue === undefined ? [] : [superseded(credential.name, job.newValue.valueId, new Date(at), graceMs)]

@@ -1,7 +1,8 @@
 // Revoking: the old token on the way forward, the new one on the way back; and what the vendor's list has to show before either end.
+import type { Action } from '../../domain/rotation/actions.ts'
 import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, orphanFound, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS } from '../../domain/rotation/rules.ts'
-import { leftovers } from './perform-mint.ts'
+import { leftovers, revokeOrphan } from './perform-mint.ts'
 import type { Performed, Turn } from './turn.ts'
 
 /** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
@@ -35,16 +36,28 @@ export const revokeOld = async ({ deps, gateway, job, claim, record }: Turn, att
   return undefined
 }
 
-/** A value that the vault does not hold cannot be tried: the job stays unconfirmed, and says so. */
-export const probeRefused = async ({ deps, gateway, job, record }: Turn): Performed => {
-  const value = await deps.values.open(job.oldValue.valueId)
+/**
+ * Tries the token that was revoked. A value that the vault does not hold cannot be tried: of the old one the job stays unconfirmed,
+ * and says so; of the new one, on the way back, the vendor's word has to do.
+ */
+export const probeRefused = async (turn: Turn, { valueId }: Extract<Action, { kind: 'probe_refused' }>): Performed => {
+  const { deps, gateway, job, record } = turn
+  const value = await deps.values.open(valueId)
   if (value === undefined) {
+    if (valueId === job.newValue?.valueId) return withoutTrying(turn)
     await record(unconfirmed)
     return RETRY_MS
   }
   const { status, exchange } = await gateway.probeRefused(value)
   await record(refusalProbed(job.refusals.probes, status === 'refused', [exchange]))
   return undefined
+}
+
+const withoutTrying = async (turn: Turn): Performed => {
+  const { orphan, newRevoking } = turn.job
+  if (orphan !== undefined) return revokeOrphan(turn, { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
+  if (newRevoking?.answer === 'revoked') return endAbort(turn, true)
+  return newRevoking === undefined ? RETRY_MS : revokeNew(turn, newRevoking.attempt + 1)
 }
 
 export const tellUnconfirmed = async ({ record }: Turn): Performed => {
@@ -93,10 +106,10 @@ export const revokeNew = async ({ deps, gateway, job, claim, record }: Turn, att
   return undefined
 }
 
-export const endAbort = async (turn: Turn): Performed => {
+export const endAbort = async (turn: Turn, untried = false): Performed => {
   const { job, record, rules } = turn
   const wait = job.minting === undefined || job.minting.status === 'requested' ? 'clean' : await listIsClean(turn)
   if (wait !== 'clean') return wait
-  await record(aborted(rules.valueGraceMs))
+  await record(aborted(rules.valueGraceMs, untried))
   return undefined
 }

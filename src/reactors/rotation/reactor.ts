@@ -62,7 +62,7 @@ const perform = (turn: Turn, action: Action): Performed => {
     case 'end_validation': return endValidation(turn, action)
     case 'check_before_revoke': return checkBeforeRevoke(turn)
     case 'revoke': return revokeOld(turn, action.attempt)
-    case 'probe_refused': return probeRefused(turn)
+    case 'probe_refused': return probeRefused(turn, action)
     case 'tell_unconfirmed': return tellUnconfirmed(turn)
     case 'finish': return finish(turn)
     case 'check_old': return checkOld(turn)
