@@ -108,6 +108,10 @@ t.test('a seal that was touched does not open', async (t) => {
   t.match(await openDelivery(jwe, key, { credential: 'another' }).catch((error: unknown) => error), { fault: 'other_credential' })
   const other = await loadOrMakeKey(join(t.testdir(), 'other.json'))
   t.match(await openDelivery(jwe, other, { credential: CREDENTIAL }).catch((error: unknown) => error), { fault: 'other_key' })
+  await fc.assert(fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 500 }), fc.nat(1_000_000), async (value, deliverySeq) => {
+    const opened = await openDelivery(await deliveries.seal({ ...content(deliverySeq), value: new Secret(value) }, to), key, { credential: CREDENTIAL })
+    return opened.value === value && opened.deliverySeq === deliverySeq
+  }), { numRuns: 200, seed })
   const parts = jwe.split('.')
   await fc.assert(fc.asyncProperty(fc.nat(4), fc.nat(), fc.nat(63), async (part, at, put) => {
     const changed = [...parts]
