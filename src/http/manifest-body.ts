@@ -4,7 +4,7 @@ import type { TSchema } from '@sinclair/typebox'
 import { Refusal } from '../domain/codes.ts'
 import { EARLIEST, type Instant } from '../domain/event.ts'
 import { isVisible } from '../domain/visible.ts'
-import { formErrors, type ManifestError } from './manifest-items.ts'
+import { errorsOf, formErrors, type ManifestError } from './manifest-items.ts'
 
 /** Fastify's validator for the route: parts other than the body, and the body apart from its manifest, are refused with `invalid_request`. */
 export const manifestBody = ({ schema: described, httpPart }: { schema: object, httpPart?: string }) => (data: unknown) => {
@@ -26,7 +26,7 @@ const checked = (schema: TSchema, data: unknown, part: string) => Value.Check(sc
 /** The pattern of visible text needs a flag that this reader of schemas does not set, so it is looked at apart. */
 const envelopeErrors = (schema: TSchema, data: object): ManifestError[] => {
   const properties = Object.fromEntries(Object.entries(schema['properties'] as Record<string, TSchema>).map(([name, { pattern: _, ...property }]) => [name, property])) as unknown as Record<string, TSchema>
-  return [...Value.Errors({ ...schema, properties } as TSchema, data)].slice(0, 20).map(({ path }) => ({ path, message: 'is missing, not known here, or has not the form that is expected' }))
+  return errorsOf({ ...schema, properties }, data)
 }
 
 const invalid = (errors: ManifestError[]): Refusal => new Refusal('manifest_invalid', `The manifest has ${errors.length} ${errors.length === 1 ? 'mistake' : 'mistakes'}; see errors. Nothing was recorded.`, { errors })

@@ -13,9 +13,12 @@ export interface ManifestError { path: string, message: string }
 const MOST = 100
 
 /** What of a manifest has not the form that it needs. Values are not repeated: somebody may have pasted a secret. */
-export const formErrors = (manifest: unknown): ManifestError[] => {
+export const formErrors = (manifest: unknown): ManifestError[] => errorsOf(ManifestSchema, manifest)
+
+/** The same of any schema whose patterns need no flag. */
+export const errorsOf = (schema: TSchema, value: unknown): ManifestError[] => {
   const found: ManifestError[] = []
-  for (const error of Errors(ManifestSchema, [], manifest)) {
+  for (const error of Errors(schema, [], value)) {
     collect(error, found)
     if (found.length > MOST) break
   }
