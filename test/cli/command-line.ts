@@ -8,12 +8,12 @@ const collector = (take: (text: string) => void): Writable =>
   new Writable({ write: (chunk: Buffer, _encoding, done) => { take(String(chunk)); done() } })
 
 /** @param onPrint sees what is printed as it comes, and may abort the run */
-export const commandLine = (env: Readonly<Record<string, string>>, words: readonly string[], options: { onPrint?: (stdout: string, stop: () => void) => void } = {}): Promise<Ran> => {
+export const commandLine = (env: Readonly<Record<string, string>>, words: readonly string[], options: { onPrint?: (stdout: string, stop: () => void) => void, stdin?: Readable } = {}): Promise<Ran> => {
   const printed = { stdout: '', stderr: '' }
   const stopping = new AbortController()
   const running = run(words, {
     env,
-    stdin: Readable.from([]),
+    stdin: options.stdin ?? Readable.from([]),
     stdout: collector((text) => {
       printed.stdout += text
       options.onPrint?.(printed.stdout, () => { stopping.abort() })

@@ -26,6 +26,8 @@ export interface DemoConsumer extends Running {
   controlUrl: string
   fetchNow (): Promise<void>
   refuseNext (pushes: number): Promise<void>
+  /** Its healthcheck says that all is well, and proves nothing; or no longer so. */
+  bare (on: boolean): Promise<void>
   /** What it holds, and how its own requests to the vendor went. */
   state (): Promise<{ holdings: Array<{ value_id: string | null }>, work: { accepted: number, refused: number, failed: number } }>
 }
@@ -85,6 +87,7 @@ export const startConsumer = async (settings: ConsumerSettings): Promise<DemoCon
     healthcheck,
     controlUrl: control,
     fetchNow: async () => { await ask('POST', `${control}/fetch`) },
+    bare: async (on) => { await ask('POST', `${control}/faults`, { bare: on }) },
     refuseNext: async (pushes) => { await ask('POST', `${control}/faults`, { refuse: pushes }) },
     state: () => ask('GET', `${control}/state`)
   }
