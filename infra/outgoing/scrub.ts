@@ -20,9 +20,11 @@ const AHEAD = 4
  * text, as the password of Basic authentication does behind a user name that nobody told us.
  */
 export const createScrub = (secrets: readonly Secret[]): Scrub => {
-  const texts = [...new Set(secrets.map((secret) => secret.reveal()).filter((text) => text !== ''))]
-  if (texts.length === 0) return (text) => text
-  const cores = [...new Set(texts.flatMap(coresOf))]
+  const given = [...new Set(secrets.map((secret) => secret.reveal()).filter((text) => text !== ''))]
+  if (given.length === 0) return (text) => text
+  // What looks like an escape within a secret stays as it is where others around it were made: a URL leaves %41 alone.
+  const texts = [...new Set(given.flatMap((text) => [text, ...layersOf(text).map((layer) => layer.text).filter((read) => read.length >= SHORTEST)]))]
+  const cores = [...new Set(given.flatMap(coresOf))]
   const spaced = texts.some((text) => text.includes(' '))
   const longest = Math.max(...texts.map((text) => text.length)) * LONGEST_ESCAPE
   const whole = (text: string): string => replaced(text, [
@@ -60,6 +62,7 @@ const placesOf = (text: string, part: string): number[] => {
 
 /** Shorter ones would be found in innocent text. */
 const SHORTEST_CORE = 8
+const SHORTEST = 6
 
 /** What stands in base64 or hex wherever it holds the secret. */
 const coresOf = (text: string): string[] => {
