@@ -3,6 +3,7 @@ import type { EventOf } from '../catalogue.ts'
 import { openJob } from '../credential/credential.ts'
 import type { Exchange } from '../credential/fields.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
+import { leftovers, type Listed } from './leftovers.ts'
 import { superseded } from './open.ts'
 import { REFUSALS } from './rules.ts'
 import { mayHold, namesOf, roundProved } from './standing.ts'
@@ -60,14 +61,19 @@ export const minted = (
 const isClaimed = ({ minting }: Job, attempt: number, valueId: string | undefined): boolean =>
   minting?.status === 'started' && minting.attempt === attempt && (valueId === undefined || minting.valueId === valueId)
 
-export const mintSettled = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
-  job.minting?.attempt === attempt && job.minting.status === 'unknown' && job.orphan === undefined
-    ? [{ type: 'rotation.mint_settled', data: { ...of, attempt, exchanges: few(exchanges), settledAt: at } }]
+/** What a list showed counts only as long as nothing was minted or found since it was asked for: `then` is the job as it was. */
+const unmoved = (then: Job, now: Job): boolean =>
+  then.minting?.attempt === now.minting?.attempt && then.minting?.status === now.minting?.status && then.orphanAt === now.orphanAt
+
+export const mintSettled = (then: Job, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.minting?.status === 'unknown' && job.orphan === undefined && unmoved(then, job)
+    ? [{ type: 'rotation.mint_settled', data: { ...of, attempt: job.minting.attempt, exchanges: few(exchanges), settledAt: at } }]
     : []
 
-export const orphanFound = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.orphan === undefined
-  ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId, exchanges: few(exchanges), foundAt: at } }]
-  : []
+export const orphanFound = (then: Job, token: Listed, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.orphan === undefined && unmoved(then, job) && leftovers(job, [token]).length > 0
+    ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId: token.tokenId, exchanges: few(exchanges), foundAt: at } }]
+    : []
 
 export const orphanRevoked = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.orphan?.vendorTokenId === vendorTokenId
   ? [{ type: 'rotation.orphan_revoked', data: { ...of, vendorTokenId, exchanges: few(exchanges), revokedAt: at } }]

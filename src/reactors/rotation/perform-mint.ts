@@ -2,10 +2,10 @@
 import { credentialAggregate } from '../../domain/credential/credential.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
+import { labelOf, leftovers } from '../../domain/rotation/leftovers.ts'
 import { mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, verified } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS } from '../../domain/rotation/rules.ts'
-import type { Job } from '../../domain/rotation/state.ts'
-import type { ListedToken, MintOutcome } from '../../rotation-ports.ts'
+import type { MintOutcome } from '../../rotation-ports.ts'
 import type { Performed, Turn } from './turn.ts'
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>
@@ -17,9 +17,6 @@ export const verify = async ({ deps, gateway, record }: Turn, { attempt, valueId
   await record(verified(attempt, exchanges))
   return undefined
 }
-
-const labelOf = ({ rotationId }: Job, attempt: number): string => `${labelPrefix(rotationId)}${attempt}`
-const labelPrefix = (rotationId: string): string => `chancery-rotation-${rotationId}-`
 
 /** What a fact can hold of a vendor's list. */
 const MOST_KNOWN = 1_000
@@ -34,7 +31,7 @@ export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
   }
   const unlabelled = before !== undefined && before.tokens.every(({ label }) => label === undefined) && before.tokens.length <= MOST_KNOWN
   const valueId = deps.ids.derive('minted', job.rotationId, String(attempt), deps.holder)
-  const label = labelOf(job, attempt)
+  const label = labelOf(job.rotationId, attempt)
   const started = mintStarted(attempt, { valueId, label, ...unlabelled && { knownTokenIds: before.tokens.map(({ tokenId }) => tokenId) } }, before === undefined ? [] : [before.exchange])
   if (!await claim(started)) return undefined
   const outcome = await gateway.mint({ label, valueId })
@@ -73,22 +70,22 @@ export const giveUpMint = async ({ claim }: Turn, { attempt }: Of<'give_up_mint'
 }
 
 /** Looked at once, and again after twice the time that a request may take: by then nothing may have changed. */
-export const settleMint = async ({ deps, gateway, job, record }: Turn, { attempt }: Of<'settle_mint'>): Performed => {
+export const settleMint = async ({ deps, gateway, job, record }: Turn): Performed => {
   if (!gateway.lists) {
-    await record(mintSettled(attempt, []))
+    await record(mintSettled(job, []))
     return undefined
   }
   const seen = await gateway.list()
   if (seen.status === 'failed') return RETRY_MS
   const [orphan] = leftovers(job, seen.tokens)
   if (orphan !== undefined) {
-    await record(orphanFound(orphan.tokenId, [seen.exchange]))
+    await record(orphanFound(job, orphan, [seen.exchange]))
     return undefined
   }
   const changedAt = Math.max(Date.parse(job.minting?.at ?? ''), Date.parse(job.orphanAt ?? job.minting?.at ?? ''))
   const left = changedAt + 2 * gateway.timeLimitMs - deps.clock.now().getTime()
   if (left > 0) return left
-  await record(mintSettled(attempt, [seen.exchange]))
+  await record(mintSettled(job, [seen.exchange]))
   return undefined
 }
 
@@ -98,13 +95,3 @@ export const revokeOrphan = async ({ gateway, record }: Turn, { vendorTokenId }:
   await record(orphanRevoked(vendorTokenId, [exchange]))
   return undefined
 }
-
-/**
- * What the vendor lists of this job and nobody holds. Known by its label; where the list knows no labels, what is new since an
- * unknown minting is ours, and only then: somebody else may mint there as well.
- */
-export const leftovers = ({ rotationId, newValue, oldValue, minting }: Job, tokens: readonly ListedToken[]): ListedToken[] => tokens.filter(({ tokenId, label }) => {
-  if (tokenId === newValue?.vendorTokenId || tokenId === oldValue.vendorTokenId) return false
-  if (label !== undefined) return label.startsWith(labelPrefix(rotationId)) && (newValue === undefined || newValue.vendorTokenId !== undefined || label !== minting?.label)
-  return minting?.status === 'unknown' && minting.knownTokenIds !== undefined && !minting.knownTokenIds.includes(tokenId)
-})

@@ -1,8 +1,9 @@
 // Revoking: the old token on the way forward, the new one on the way back; and what the vendor's list has to show before either end.
 import type { Action } from '../../domain/rotation/actions.ts'
+import { leftovers } from '../../domain/rotation/leftovers.ts'
 import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, orphanFound, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
-import { RETRY_MS } from '../../domain/rotation/rules.ts'
-import { leftovers, revokeOrphan } from './perform-mint.ts'
+import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
+import { revokeOrphan } from './perform-mint.ts'
 import type { Performed, Turn } from './turn.ts'
 
 /** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
@@ -16,7 +17,7 @@ export const checkBeforeRevoke = async (turn: Turn): Performed => {
     }
     const [orphan] = leftovers(job, seen.tokens)
     if (orphan !== undefined) {
-      await record(orphanFound(orphan.tokenId, [seen.exchange]))
+      await record(orphanFound(job, orphan, [seen.exchange]))
       return undefined
     }
     const usedAt = seen.tokens.find(({ tokenId }) => tokenId === job.oldValue.vendorTokenId)?.lastUsedAt
@@ -55,9 +56,11 @@ export const probeRefused = async (turn: Turn, { valueId }: Extract<Action, { ki
 
 const withoutTrying = async (turn: Turn): Performed => {
   const { orphan, newRevoking } = turn.job
+  if (newRevoking === undefined) return RETRY_MS
   if (orphan !== undefined) return revokeOrphan(turn, { kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
-  if (newRevoking?.answer === 'revoked') return endAbort(turn, true)
-  return newRevoking === undefined ? RETRY_MS : revokeNew(turn, newRevoking.attempt + 1)
+  if (newRevoking.answer === 'revoked') return endAbort(turn, true)
+  const left = Date.parse(newRevoking.startedAt) + pauseAfter(newRevoking.attempt) - turn.deps.clock.now().getTime()
+  return left > 0 ? left : revokeNew(turn, newRevoking.attempt + 1)
 }
 
 export const tellUnconfirmed = async ({ record }: Turn): Performed => {
@@ -79,7 +82,7 @@ const listIsClean = async ({ gateway, job, record }: Turn): Promise<'clean' | nu
   if (seen.status === 'failed') return RETRY_MS
   const [orphan] = leftovers(job, seen.tokens)
   if (orphan === undefined) return 'clean'
-  await record(orphanFound(orphan.tokenId, [seen.exchange]))
+  await record(orphanFound(job, orphan, [seen.exchange]))
   return undefined
 }
 

@@ -51,7 +51,7 @@ const perform = (turn: Turn, action: Action): Performed => {
     case 'verify': return verify(turn, action)
     case 'mint': return mint(turn, action)
     case 'give_up_mint': return giveUpMint(turn, action)
-    case 'settle_mint': return settleMint(turn, action)
+    case 'settle_mint': return settleMint(turn)
     case 'revoke_orphan': return revokeOrphan(turn, action)
     case 'start_deliveries': return startDeliveries(turn, action)
     case 'deliver': return deliver(turn, action)
