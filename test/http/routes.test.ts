@@ -10,6 +10,9 @@ import { testService } from '../support/service.ts'
 
 t.setTimeout(90_000)
 
+/** The consumer that the routes of consumers are asked for. */
+const OWN_CONSUMER: Role = 'consumer:own'
+
 /** Stands for what only a handler would touch: these tests call none. */
 const untouched = (): unknown => new Proxy(() => untouched(), { get: (_target, name) => name === 'then' ? undefined : untouched() })
 
@@ -88,6 +91,13 @@ t.test('what each route says of itself', async (t) => {
     t.strictSame(whoMay('POST', '/api/v1/admin/users/:user_id/sanctions'), ['admin', 'superadmin'])
     t.strictSame(whoMay('PATCH', '/api/v1/self/:user_id'), ['gateway-service', 'superadmin'])
     t.strictSame(whoMay('POST', '/api/v1/auth/ensure-by-email'), ['auth-service', 'superadmin'])
+    for (const step of ['', '/:rotation_id/verify', '/:rotation_id/distribute', '/:rotation_id/retry', '/:rotation_id/validate', '/:rotation_id/waive', '/:rotation_id/revoke', '/:rotation_id/abort']) {
+      t.strictSame(whoMay('POST', `/api/v1/credentials/:name/rotations${step}`), ['rotations-operator', 'superadmin'], `seed 004: ${step}`)
+    }
+    for (const [method, path] of [['PUT', ''], ['POST', '/value']] as const) t.strictSame(whoMay(method, `/api/v1/credentials/:name${path}`), ['rotations-operator', 'superadmin'])
+    for (const path of ['', '/:rotation_id', '/:rotation_id/events', '/:rotation_id/transcript']) {
+      t.strictSame(whoMay('GET', `/api/v1/credentials/:name/rotations${path}`), ['rotations-operator', 'rotations-read', 'superadmin'])
+    }
     t.strictSame(whoMay('GET', '/api/v1/me'), 'authenticated')
     t.strictSame(routes.filter(({ config }) => config.access === 'public').map(({ url }) => url).sort(), [
       '/api/v1/enrolment/open', '/api/v1/enrolment/options', '/api/v1/enrolment/verify', '/enrol', '/enrol/enrol.css', '/enrol/enrol.js',
@@ -124,7 +134,7 @@ t.test('every route × every role', async (t) => {
   const service = await testService(t, { env: { CHANCERY_ROLES: 'api,projector' } })
   const routes = ours((await everyRoute(t)).routeTable)
   const callers = new Map<Role | 'none' | 'revoked', string>()
-  for (const role of [...Object.keys(roles) as Role[], 'none', 'revoked'] as const) {
+  for (const role of [...Object.keys(roles) as Role[], OWN_CONSUMER, 'consumer:another', 'none', 'revoked'] as const) {
     const own = role === 'none' || role === 'revoked' || role === 'superadmin' ? [] : [role]
     const { body: { principal_id: id } } = await service.request('POST', '/api/v1/principals', { name: role, kind: 'operator', roles: own })
     const url = `/api/v1/principals/${String(id)}`
@@ -136,7 +146,8 @@ t.test('every route × every role', async (t) => {
 
   let cells = 0
   for (const { method, url, config } of routes) {
-    const path = url.replace(/:\w*role\w*/, 'auditor').replace(/:\w+/g, '00000000-0000-4000-8000-000000000000')
+    const own = url.startsWith('/api/v1/consumers/:name/')
+    const path = url.replace(/:\w*role\w*/, 'auditor').replace('/consumers/:name/', '/consumers/own/').replace(/:\w+/g, '00000000-0000-4000-8000-000000000000')
     const ask = async (authorization: string) => {
       const { status, body } = await service.request(method, path, method === 'GET' || method === 'DELETE' ? undefined : { not: 'known' }, { authorization })
       cells++
@@ -145,14 +156,16 @@ t.test('every route × every role', async (t) => {
     const anybody = config.access === 'public' || config.loopbackOpen === true
     const without = await ask('')
     t.equal(without.status === 401, !anybody, `${method} ${url} without a token: ${without.status}`)
-    for (const [role, authorization] of callers) {
+    await Promise.all([...callers].map(async ([role, authorization]) => {
       const { status, code, permission } = await ask(authorization)
       const name = `${method} ${url} as ${role}: ${status}`
+      // What is meant for a consumer, its own role alone opens: neither another one's nor a superadmin's.
+      const may = own ? role === OWN_CONSUMER : mayCall(role, config.permission)
       if (config.access === 'public') t.ok(status !== 401 && status !== 403, name)
       else if (role === 'revoked') t.equal(status, 401, name)
-      else if (mayCall(role, config.permission)) t.ok(status !== 401 && status !== 403 && status < 500, name)
+      else if (may) t.ok(status !== 401 && status !== 403 && status < 500, name)
       else t.strictSame([status, code, permission], [403, 'forbidden', config.permission], name)
-    }
+    }))
   }
   t.equal(cells, routes.length * (callers.size + 1), `${cells} cells`)
   const unasked = permissions.filter((permission) => !routes.some(({ config }) => config.permission === permission))
