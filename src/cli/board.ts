@@ -141,6 +141,7 @@ const NAMED = 5
 const gateOf = ({ gate, new_value: made, state }: JobView, width: number): Line[] => {
   if (made === null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return []
   if (gate.open) return [[], [{ text: 'Gate: open. The old value may be revoked.', style: 'green' }]]
+  if (gate.closed_by.length === 0) return [[], ...wrapped('Gate: closed, and nobody stands in the way any more. Validate to open it.', width, 'yellow')]
   const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => `${consumer === null ? '' : `${consumer} `}${whys[why] ?? why}`)
   const more = gate.closed_by.length - named.length
   return [[], ...wrapped(`Gate: closed. ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`, width, 'yellow')]

@@ -3,7 +3,7 @@ import { confirm, isCancel, password, select, text } from '@clack/prompts'
 import type { ConsumerView, JobView, Step } from '../rotation-api.ts'
 import type { Surroundings } from '../terminal.ts'
 import type { CredentialPage } from './credentials-page.ts'
-import type { StepBody } from './rotations-job.ts'
+import { wayOn, type StepBody } from './rotations-job.ts'
 import { typeIt } from './rotations.ts'
 
 /** What was said before and is offered again. */
@@ -52,7 +52,7 @@ const prompts = ({ stdin, stderr }: Surroundings, signal: AbortSignal) => {
 }
 
 const ask = async (asked: Prompts, job: JobView, gate: Gate): Promise<Answer> => {
-  const next = await asked.choice(hints[job.state] ?? 'What now?', options(job))
+  const next = await asked.choice(`What now? ${wayOn(job) ?? ''}`.trim(), options(job))
   if (next === 'all' || next === 'leave') return next
   if (next === 'abort' && !await asked.sure(`Abort? ${job.abort_means ?? ''}`.trim())) return ask(asked, job, gate)
   const { gathered } = gate
@@ -62,18 +62,12 @@ const ask = async (asked: Prompts, job: JobView, gate: Gate): Promise<Answer> =>
   return { step: next, body: { reason, ...special } }
 }
 
-const order: readonly Step[] = ['verify', 'distribute', 'retry', 'validate', 'revoke', 'waive', 'abort']
-
-/** Where the usual way does not lead on, what else there is. */
-const hints: Readonly<Record<string, string>> = {
-  verify_failed: 'What now? If the value is dead for good: abort, then run this again with --mode replace',
-  distribute_partial: 'What now? Nothing is lost: those that have the new value use it, the others the old one',
-  validation_failed: 'What now? A required consumer has to prove it; one that is gone for good needs a new manifest (chancery credentials put)'
-}
+/** The way forward first, and of two ways the one that leads further. */
+const order = (job: JobView): readonly Step[] =>
+  ['revoke', 'verify', 'distribute', ...job.state !== 'distributed' && behind(job).length > 0 ? ['retry', 'validate'] as const : ['validate', 'retry'] as const, 'waive', 'abort']
 
 const options = (job: JobView): Array<{ value: Step | 'all' | 'leave', label: string, hint?: string }> => [
-  // At the gate the way forward comes first; revoking has its own question.
-  ...order.filter((step) => job.steps.includes(step)).sort((a, b) => Number(b === 'revoke') - Number(a === 'revoke')).map((step) => labelOf(step, job)),
+  ...order(job).filter((step) => job.steps.includes(step)).map((step) => labelOf(step, job)),
   { value: 'all', label: 'Show all consumers' },
   { value: 'leave', label: 'Leave it as it is', hint: 'go on later with the same command' }
 ]
@@ -82,7 +76,7 @@ const labelOf = (step: Step, job: JobView): { value: Step, label: string, hint?:
   switch (step) {
     case 'verify': return { value: step, label: job.state === 'opened' ? 'Verify the value in use' : 'Verify again', hint: 'asks the vendor, changes nothing' }
     case 'distribute': return { value: step, label: 'Mint a new value and give it to every consumer', hint: 'the old one works on' }
-    case 'retry': return { value: step, label: 'Try the consumers again that did not take it', hint: `${missing(job).length} of ${job.consumers.length}; nothing is minted` }
+    case 'retry': return { value: step, label: 'Give the new value again to consumers that do not use it', hint: `${behind(job).length} of ${job.consumers.length}; nothing is minted` }
     case 'validate': return { value: step, label: 'Have every consumer prove that it uses the new value', hint: 'changes nothing' }
     case 'waive': return { value: step, label: 'Do without the proof of a consumer', hint: 'only one that is not required; needs a ticket' }
     case 'revoke': return { value: step, label: 'Revoke the old value', hint: 'cannot be undone; needs a ticket' }
@@ -90,7 +84,9 @@ const labelOf = (step: Step, job: JobView): { value: Step, label: string, hint?:
   }
 }
 
-const missing = ({ consumers }: JobView): ConsumerView[] => consumers.filter(({ distribute_status: status }) => status !== 'succeeded')
+/** Who has not taken the new value, or answered without it; those that were waived are not missed. */
+const behind = ({ consumers }: JobView): ConsumerView[] => consumers.filter(({ distribute_status: status, proof_outcome: outcome, waived }) =>
+  waived === null && (status !== 'succeeded' || (outcome !== null && outcome !== 'proved')))
 
 /** What a step needs besides a reason. */
 const specials = async (asked: Prompts, step: Step, job: JobView, { page, gathered }: Gate): Promise<Omit<StepBody, 'reason'>> => {

@@ -8,7 +8,7 @@ import { reasonOption, ticketOption, type Family, type Tools } from '../verb.ts'
 import type { CredentialPage } from './credentials-page.ts'
 import { atGate, type Gathered } from './rotate-gate.ts'
 import { watchJob, type WatchedJob } from './rotate-watch.ts'
-import { nextCommands, readCredential, readJob, stillGoing, takeStep } from './rotations-job.ts'
+import { nextCommands, readCredential, readJob, stillGoing, takeStep, wayOn } from './rotations-job.ts'
 import { openJob } from './rotations.ts'
 
 interface RotateOptions { mode: string, reason?: string, ticket?: string }
@@ -71,7 +71,7 @@ const goOn = async (tools: Tools, { screen, watched, page, gathered }: Going): P
     }
     screen.rest()
     if (!somebodyThere(surroundings)) {
-      terminal.note(`It waits for somebody: ${nextCommands(job).join(', or ')}. At a terminal: chancery rotate ${job.credential}`)
+      terminal.note([...[wayOn(job) ?? []].flat(), `It waits for somebody: ${nextCommands(job).join(', or ')}. At a terminal: chancery rotate ${job.credential}`].join('\n'))
       return 'findings'
     }
     const answer = await atGate(surroundings, job, { page, gathered, moved: watched.movedOn(job) })

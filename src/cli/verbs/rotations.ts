@@ -5,7 +5,7 @@ import { Failure } from '../failures.ts'
 import { isWorking, rotationPath, type JobView, type Step } from '../rotation-api.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Tools } from '../verb.ts'
 import { readValue, valueFileOption } from './credential-value.ts'
-import { findJob, followUntilWaiting, nextCommands, readCredential, readJob, takeStep, type StepBody } from './rotations-job.ts'
+import { findJob, followUntilWaiting, nextCommands, readCredential, readJob, takeStep, wayOn, type StepBody } from './rotations-job.ts'
 import { lookVerbs } from './rotations-look.ts'
 
 interface OpenOptions extends Json { mode: string, reason?: string, ticket?: string, confirm?: string, key?: string }
@@ -133,5 +133,7 @@ const numberOf = (text: string): number => {
 
 const sayNext = ({ terminal }: Tools, job: JobView): void => {
   const commands = nextCommands(job)
+  const way = wayOn(job)
+  if (way !== undefined) terminal.note(way)
   if (commands.length > 0) terminal.note(`next: ${commands.join('\n  or: ')}`)
 }
