@@ -21,6 +21,7 @@ export interface Surroundings {
   log: MemoryLog
   clock: VirtualClock
   draw: (below: number) => number
+  sluggishMs: number
   ids: Ids
   vendor: MemoryVendor
   values: MemoryValues
@@ -66,7 +67,7 @@ export const startProcess = (around: Surroundings): ModelProcess => {
 
   /** Nothing that a dead process awaits ever comes back to it. */
   const port = <A extends unknown[], R>(act: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
-    if (draw(3) === 0) await clock.sleep(draw(4) === 0 ? draw(400) : 0)
+    if (draw(3) === 0) await clock.sleep(draw(1 + around.sluggishMs))
     if (stallMs > 0) {
       const ms = stallMs
       stallMs = 0

@@ -207,12 +207,13 @@ const bringToEnd = async (world: World): Promise<void> => {
     const visited = (visits.get(view.state) ?? 0) + 1
     visits.set(view.state, visited)
     const ways = forwards.filter((kind) => view.steps.includes(kind) && (kind !== 'revoke' || view.gate.open))
-    // Going round in a circle: the other ways come up one after the other, the way back last.
-    const kind = ways[Math.min(Math.floor((visited - 1) / 2), ways.length - 1)]
+    // Going round in a circle: the other ways come up one after the other, and then again.
+    const kind = ways[Math.floor((visited - 1) / 2) % Math.max(1, ways.length)]
     if (kind === undefined) return world.checks.breaks(`the job rests in ${view.state} and offers nothing`)
     const on = world.process(tries)
-    if (on !== undefined) void ask(world, on, operator, view, kind)
-    await world.clock.advance(500)
+    let answered = on === undefined
+    if (on !== undefined) void ask(world, on, operator, view, kind).then(() => { answered = true })
+    await world.clock.advanceUntil(() => answered, 20_000)
     await rest(world)
   }
   world.checks.breaks(`a patient operator cannot bring it to an end: ${[...visits].map(([state, times]) => `${state} ${String(times)}`).join(', ')}`)
@@ -221,13 +222,12 @@ const bringToEnd = async (world: World): Promise<void> => {
 /** Values out of use are destroyed once their grace time is over, and only those. */
 const forget = async (world: World): Promise<void> => {
   const { clock, rules, values, log } = world
-  const credential = world.current()
   world.pulling = false
-  if (credential.status !== 'known') return
   await clock.advance(rules.valueGraceMs + HOUR_MS)
   for (const event of log.events) {
     if (event.type === 'credential.value_superseded' && values.peek(event.data.valueId) !== undefined) world.checks.breaks('a value out of use outlives its grace time')
   }
-  const used = credential.value
+  const credential = world.current()
+  const used = credential.status === 'known' ? credential.value : undefined
   if (used !== undefined && values.peek(used.valueId) === undefined) world.checks.breaks('the value in use is lost')
 }

@@ -11,7 +11,7 @@ const consumer = fc.nat(CONSUMERS - 1)
 const process = fc.nat(1)
 const by = fc.nat(1)
 /** Time that passes after a step, in ms. */
-const pause = fc.constantFrom(0, 0, 0, 40, 1_000, 6_000)
+const pause = fc.constantFrom(0, 0, 0, 40, 300, 1_000, 6_000)
 const step = <K extends string, R extends object>(kind: K, weight: number, fields: { [Key in keyof R]: fc.Arbitrary<R[Key]> }) =>
   ({ weight, arbitrary: fc.record({ do: fc.constant(kind), pause, ...fields }) as fc.Arbitrary<{ do: K, pause: number } & R> })
 
@@ -58,6 +58,8 @@ export type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
 export const anySetup = fc.record({
   /** Seed of what is left to chance: who comes first, how long a port takes. */
   chance: fc.nat(2 ** 31 - 1),
+  /** How long a call to a port may take, in ms: what comes in between comes in between more often. */
+  sluggishMs: fc.constantFrom(0, 0, 400, 2_000),
   processes: fc.constantFrom(1, 1, 2),
   vendor: fc.constantFrom('http', 'http', 'http', 'unlabelled', 'manual'),
   /** The first ones of all; the others may join. */

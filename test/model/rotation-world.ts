@@ -119,6 +119,7 @@ export const openWorld = async (setup: Setup) => {
     log,
     clock,
     draw,
+    sluggishMs: setup.sluggishMs,
     ids,
     vendor,
     values,
