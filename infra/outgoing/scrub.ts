@@ -20,22 +20,38 @@ const AHEAD = 4
  * text, as the password of Basic authentication does behind a user name that nobody told us.
  */
 export const createScrub = (secrets: readonly Secret[]): Scrub => {
-  const given = [...new Set(secrets.map((secret) => secret.reveal()).filter((text) => text !== ''))]
-  if (given.length === 0) return (text) => text
-  // What looks like an escape within a secret stays as it is where others around it were made: a URL leaves %41 alone.
-  const texts = [...new Set(given.flatMap((text) => [text, ...layersOf(text).map((layer) => layer.text).filter((read) => read.length >= SHORTEST)]))]
-  const cores = [...new Set(given.flatMap(coresOf))]
+  const forms = secrets.filter((secret) => secret.reveal() !== '').map(formsOf)
+  if (forms.length === 0) return (text) => text
+  const texts = [...new Set(forms.flatMap((form) => form.texts))]
+  const cores = [...new Set(forms.flatMap((form) => form.cores))]
   const spaced = texts.some((text) => text.includes(' '))
+  // No form is shorter than what it stands for: most headers need no second look.
+  const shortest = Math.min(...texts.map((text) => text.length), ...cores.map((core) => core.length))
   const longest = Math.max(...texts.map((text) => text.length)) * LONGEST_ESCAPE
-  const whole = (text: string): string => replaced(text, [
-    ...spansOf(text, texts, cores), ...(spaced && text.includes('+') ? spansOf(text.replaceAll('+', ' '), texts, []) : [])
-  ])
+  const whole = (text: string): string => text.length < shortest
+    ? text
+    : replaced(text, [
+      ...spansOf(text, texts, cores), ...(spaced && text.includes('+') ? spansOf(text.replaceAll('+', ' '), texts, []) : [])
+    ])
   return (text, limit = Infinity) => {
     if (text.length <= limit * AHEAD) return whole(text)
     // The cut may have gone through a secret, which nobody would find any more.
     const head = whole(text.slice(0, limit * AHEAD))
     return head.slice(0, Math.max(0, head.length - longest))
   }
+}
+
+/** One value goes to hundreds of consumers; it is forgotten with the secret itself. */
+const known = new WeakMap<Secret, { texts: string[], cores: string[] }>()
+
+const formsOf = (secret: Secret): { texts: string[], cores: string[] } => {
+  const found = known.get(secret)
+  if (found !== undefined) return found
+  const text = secret.reveal()
+  // What looks like an escape within a secret stays as it is where others around it were made: a URL leaves %41 alone.
+  const made = { texts: [text, ...layersOf(text).map((layer) => layer.text).filter((read) => read.length >= SHORTEST)], cores: coresOf(text) }
+  known.set(secret, made)
+  return made
 }
 
 const spansOf = (whole: string, texts: readonly string[], cores: readonly string[]): Span[] => {
