@@ -1,9 +1,9 @@
 // What reaches the consumers of credentials: sealed values, pushed or announced, and the question whether they use them.
 import { randomBytes } from 'node:crypto'
-import { Secret } from '../../src/domain/credential/secret.ts'
+import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { Clock, Keys } from '../../src/ports.ts'
 import type { Deliveries, DeliveryOutcome, ProofAnswer } from '../../src/rotation-ports.ts'
-import type { Outgoing } from '../outgoing/index.ts'
+import type { Answered, Outgoing } from '../outgoing/index.ts'
 import { createAnnouncer } from './announce.ts'
 import { judge } from './possession.ts'
 import { sealTo } from './seal.ts'
@@ -42,17 +42,17 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
       if (delivery.kind !== 'push') throw new Error(`${consumer} pulls: it is announced to, not pushed`)
       const { url } = delivery
       const at = clock.now()
-      const body = JSON.stringify({
-        type: 'credential.rotation', timestamp: at.toISOString(), data: { credential, rotation_id: rotationId, delivery_seq: deliverySeq, jwe }
-      })
+      const bodyWith = (sealed: string): string =>
+        JSON.stringify({ type: 'credential.rotation', timestamp: at.toISOString(), data: { credential, rotation_id: rotationId, delivery_seq: deliverySeq, jwe: sealed } })
+      const body = bodyWith(jwe)
       const secret = webhookSecret({ consumer, credential, url })
       const headers = signedHeaders({ id: `${rotationId}-${consumer}-${deliverySeq}`, at, body, secret })
-      // What is sealed is no value, but the log is no place to keep it for whoever gets hold of a consumer's key one day.
-      const answer = await outgoing.request({ method: 'POST', url, headers, body, secrets: [...secrets, new Secret(jwe), secret], probe: 'push', keep: KEPT })
+      const answer = await outgoing.request({ method: 'POST', url, headers, body, secrets: [...secrets, secret], probe: 'push', keep: KEPT })
       const status = answered(answer)
-      if (status === undefined) return { status: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
+      const exchange = shownAs(answer.exchange, { asked: bodyWith('[sealed]'), ...answer.body?.includes(jwe) === true && { answered: '[what was sealed, among others]' } })
+      if (status === undefined) return { status: 'unreachable', exchange: { ...exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
       const taken = status >= 200 && status < 300
-      return { status: taken ? 'succeeded' : 'failed', exchange: { ...answer.exchange, outcome: taken ? 'passed' : 'failed' } }
+      return { status: taken ? 'succeeded' : 'failed', exchange: { ...exchange, outcome: taken ? 'passed' : 'failed' } }
     },
 
     probe: async ({ subscriber, credential, value, secrets = [] }): Promise<ProofAnswer> => {
@@ -63,7 +63,7 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
       const status = answered(answer)
       if (status === undefined) return { outcome: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
       const { outcome, proof } = judge({ status, body: answer.body, needsProof: subscriber.proof.kind === 'possession', credential, nonce, value })
-      return { outcome, exchange: { ...withoutProof(answer.exchange, proof), outcome: outcome === 'proved' ? 'passed' : 'failed' } }
+      return { outcome, exchange: { ...shownAs(answer.exchange, { answered: withoutProof(answer, proof) }), outcome: outcome === 'proved' ? 'passed' : 'failed' } }
     }
   }
 }
@@ -77,12 +77,25 @@ const asking = (healthcheck: string, parameters: Record<string, string>): string
 }
 
 /** The status of a whole answer. A redirect is an answer too, though nobody follows it. */
-const answered = ({ status, exchange }: Awaited<ReturnType<Outgoing['request']>>): number | undefined =>
+const answered = ({ status, exchange }: Answered): number | undefined =>
   status ?? (exchange.failure === 'redirect_refused' ? 308 : undefined)
 
-/** With nonce and proof in the log, a short value could be guessed at leisure. */
-const withoutProof = (exchange: ProofAnswer['exchange'], proof: string | undefined): ProofAnswer['exchange'] => {
-  const { answer } = exchange
-  if (answer?.body === undefined || proof === undefined || proof === '') return exchange
-  return { ...exchange, answer: { ...answer, body: answer.body.replaceAll(proof, '[proof]') } }
+/**
+ * What is sealed is no value, and a proof tells nothing of one; but sealed text opens for whoever gets hold of the consumer's
+ * key one day, and a short value could be guessed from nonce and proof at leisure. The log is no place for either.
+ */
+const shownAs = (exchange: Exchange, { asked, answered }: { asked?: string, answered?: string | undefined }): Exchange => {
+  const { request, answer } = exchange
+  return {
+    ...exchange,
+    ...asked !== undefined && { request: { ...request, body: asked } },
+    ...answer !== undefined && answered !== undefined && { answer: { ...answer, body: answered } }
+  }
+}
+
+/** The answer's body without its proof; of one that is cut off, perhaps in the middle of it, nothing else stays. */
+const withoutProof = ({ exchange, body = '' }: Answered, proof: string | undefined): string | undefined => {
+  const shown = exchange.answer?.body
+  if (shown === undefined || proof === undefined || proof === '') return shown
+  return body.length > KEPT ? '{"proof":"[proof]"} …' : shown.replaceAll(proof, '[proof]')
 }
