@@ -1,0 +1,169 @@
+// State × command: exactly what each step, each change of the manifest and each opening does in each state (issue: 3.3).
+import t from 'tap'
+import type { EventOf } from '../../../src/domain/catalogue.ts'
+import { codes, Refusal } from '../../../src/domain/codes.ts'
+import type { Subscriber } from '../../../src/domain/credential/manifest.ts'
+import { abortTable } from '../../../src/domain/rotation/abort-table.ts'
+import { due } from '../../../src/domain/rotation/due.ts'
+import { jobStates, stepNames, type JobState, type StepName } from '../../../src/domain/rotation/job.ts'
+import { adopt, open, putManifestOn } from '../../../src/domain/rotation/open.ts'
+import { takeStepOn, type StepCommand } from '../../../src/domain/rotation/steps.ts'
+import { jobView } from '../../../src/domain/rotation/view.ts'
+import { BEGIN, into, manifest, NAME, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
+
+const N = '409 step_not_offered'
+const ABORT = 'rotation.abort_requested'
+const AT_ONCE = 'rotation.aborted'
+const FORWARD = '409 not_abortable'
+
+/** Rows: verify, distribute, retry, validate, waive (of who is not required), revoke, abort. */
+const steps: Record<JobState, [string, string, string, string, string, string, string]> = {
+  opened: ['rotation.verify_started', N, N, N, N, N, AT_ONCE],
+  verifying: [N, N, N, N, N, N, AT_ONCE],
+  verified: [N, 'rotation.distribute_requested', N, N, N, N, AT_ONCE],
+  verify_failed: ['rotation.verify_started', N, N, N, N, N, AT_ONCE],
+  minting: [N, N, N, N, N, N, ABORT],
+  mint_failed: [N, 'rotation.distribute_requested', N, N, N, N, AT_ONCE],
+  mint_outcome_unknown: [N, N, N, N, N, N, ABORT],
+  distributing: [N, N, N, N, N, N, ABORT],
+  distribute_partial: [N, N, 'rotation.retry_requested', N, N, N, ABORT],
+  distributed: [N, N, N, 'rotation.validation_started', 'rotation.consumer_waived', N, ABORT],
+  validating: [N, N, N, N, N, N, ABORT],
+  validation_failed: [N, N, 'rotation.retry_requested', 'rotation.validation_started', 'rotation.consumer_waived', N, ABORT],
+  validated: [N, N, N, 'rotation.validation_started', 'rotation.consumer_waived', 'rotation.revoke_requested', ABORT],
+  confirming: [N, N, N, N, N, N, ABORT],
+  revoking: [N, N, N, N, N, N, FORWARD],
+  revoke_unconfirmed: [N, N, N, N, N, N, FORWARD],
+  abort_checking: [N, N, N, N, N, N, N],
+  aborting: [N, N, N, N, N, N, N],
+  done: [N, N, N, N, N, N, FORWARD],
+  aborted: [N, N, N, N, N, N, FORWARD]
+}
+
+const OPEN = '409 rotation_open'
+const TICKET = '422 ticket_invalid'
+/** What is due first; where a joiner brings the job; another vendor; a required consumer that leaves without a ticket; opening; adopting. */
+const others: Record<JobState, [due: string | undefined, joiner: JobState, vendor: string, leaves: string, open: string]> = {
+  opened: [undefined, 'opened', 'put', TICKET, OPEN],
+  verifying: ['verify', 'verifying', 'put', TICKET, OPEN],
+  verified: [undefined, 'verified', 'put', TICKET, OPEN],
+  verify_failed: [undefined, 'verify_failed', 'put', TICKET, OPEN],
+  minting: ['mint', 'minting', OPEN, TICKET, OPEN],
+  mint_failed: [undefined, 'mint_failed', OPEN, TICKET, OPEN],
+  mint_outcome_unknown: ['settle_mint', 'mint_outcome_unknown', OPEN, TICKET, OPEN],
+  distributing: ['deliver', 'distributing', OPEN, TICKET, OPEN],
+  distribute_partial: [undefined, 'distributing', OPEN, TICKET, OPEN],
+  distributed: [undefined, 'distributing', OPEN, TICKET, OPEN],
+  validating: ['probe', 'distributing', OPEN, TICKET, OPEN],
+  validation_failed: [undefined, 'distributing', OPEN, TICKET, OPEN],
+  validated: [undefined, 'distributing', OPEN, TICKET, OPEN],
+  confirming: ['probe', 'distributing', OPEN, TICKET, OPEN],
+  revoking: ['revoke', 'revoking', OPEN, TICKET, OPEN],
+  revoke_unconfirmed: ['probe_refused', 'revoke_unconfirmed', OPEN, TICKET, OPEN],
+  abort_checking: ['check_old', 'abort_checking', OPEN, TICKET, OPEN],
+  aborting: ['deliver', 'aborting', OPEN, TICKET, OPEN],
+  done: [undefined, 'done', 'put', 'put', 'rotation.opened'],
+  aborted: [undefined, 'aborted', 'put', 'put', 'rotation.opened']
+}
+
+const outcomeOf = (decide: () => ReadonlyArray<EventOf<'credential'>>): string => {
+  try {
+    return decide().map(({ type }) => type === 'credential.manifest_put' ? 'put' : type).join(' + ')
+  } catch (error) {
+    if (error instanceof Refusal) return `${codes[error.code].status} ${error.code}`
+    throw error
+  }
+}
+
+const stepOf = (kind: StepName): StepCommand['step'] => kind === 'waive' ? { kind, consumer: 'two' } : kind === 'revoke' ? { kind, confirm: NAME } : { kind }
+
+const ask = (told: Told, step: StepCommand['step'], of: Partial<StepCommand> = {}): string => outcomeOf(() =>
+  takeStepOn(told.credential, { rotationId: ROTATION, transition: told.job.transition, step, ticket: 'open', at: told.now(), ...of }, rules))
+
+const put = (told: Told, consumers: Subscriber[], { vendor = 'vendor.example', ticket }: { vendor?: string, ticket?: 'open' } = {}) =>
+  putManifestOn(told.credential, { name: NAME, manifest: manifest(consumers, vendor), ticket, at: told.now() })
+
+t.test('every state × every step', async (t) => {
+  for (const state of jobStates) {
+    const told = into(state)
+    t.equal(told.state, state)
+    for (const [n, kind] of stepNames.entries()) {
+      t.equal(ask(told, stepOf(kind)), steps[state][n], `${state}: ${kind}`)
+      t.equal(ask(told, stepOf(kind), { transition: told.job.transition - 1 }), '412 precondition_failed', `${state}: ${kind}, as somebody saw it before`)
+      t.equal(ask(told, stepOf(kind), { transition: undefined }), '428 precondition_required', `${state}: ${kind}, as nobody saw it`)
+      t.equal(ask(told, stepOf(kind), { rotationId: NAME }), '404 subject_not_found', `${state}: ${kind}, of another job`)
+    }
+    const view = jobView(told.credential, ROTATION, told.now(), rules)
+    t.strictSame(view?.steps, stepNames.filter((_, n) => !/^4/.test(steps[state][n] ?? '')), `${state}: offered is what is accepted`)
+    t.equal(view?.abortMeans !== undefined, !/^4/.test(steps[state][6]), `${state}: what abort means`)
+    t.equal(abortTable[state].kind, { [AT_ONCE]: 'at_once', [ABORT]: 'way_back', [FORWARD]: 'forward', [N]: 'under_way' }[steps[state][6]], `${state}: the table of aborts`)
+  }
+})
+
+t.test('every state × what is due, manifest, opening, adopting', async (t) => {
+  for (const state of jobStates) {
+    const [first, joined, vendor, leaves, opened] = others[state]
+    const told = into(state)
+    // Long after: no pause is waited for any more.
+    t.equal(due(told.credential, new Date(told.now().getTime() + 60_000), rules).actions[0]?.kind, first, `${state}: due`)
+    t.equal(outcomeOf(() => put(told, usual(), { vendor: 'another.example' })), vendor, `${state}: another vendor`)
+    t.equal(outcomeOf(() => put(told, usual().slice(1))), leaves, `${state}: a required consumer leaves`)
+    t.equal(outcomeOf(() => put(told, [subscriber('one', { required: false }), ...usual().slice(1)])), leaves, `${state}: a required consumer becomes optional`)
+    t.equal(outcomeOf(() => put(told, usual().slice(1), { ticket: 'open' })), 'put', `${state}: with a ticket it leaves`)
+    t.equal(outcomeOf(() => open(told.credential, { rotationId: NAME, mode: 'rotate', trigger: 'operator', confirm: undefined, ticket: undefined, at: told.now() })), opened, `${state}: open`)
+    t.equal(outcomeOf(() => adopt(told.credential, { valueId: ROTATION, fingerprint: 'x'.repeat(43) }, told.now(), 1)),
+      opened === OPEN ? OPEN : 'credential.value_adopted + credential.value_superseded', `${state}: adopt`)
+    told.facts(put(told, [...usual(), subscriber('three')]))
+    t.equal(told.state, joined, `${state}: somebody joins`)
+  }
+})
+
+t.test('the gate', async (t) => {
+  const told = into('validated')
+  for (const typed of ['Heroku-api', 'heroku-аpi', ' heroku-api', 'heroku‑api', 'heroku-api ', '']) t.equal(ask(told, { kind: 'revoke', confirm: typed }), '422 confirmation_mismatch', `typed ${JSON.stringify(typed)}`)
+  t.equal(ask(told, { kind: 'revoke', confirm: NAME }, { ticket: undefined }), '422 ticket_invalid')
+  t.equal(ask(told, { kind: 'revoke', confirm: NAME }, { at: new Date(told.now().getTime() + rules.proofMaxAgeMs + 10_000) }), '409 gate_closed', 'a proof that is too old')
+  t.equal(ask(told, { kind: 'waive', consumer: 'one' }), '409 gate_closed', 'a required one is never waived')
+  t.equal(ask(told, { kind: 'waive', consumer: 'nobody' }), '404 subject_not_found')
+  t.equal(ask(told, { kind: 'waive', consumer: 'two' }, { ticket: undefined }), '422 ticket_invalid')
+  const waived = into('validation_failed').step({ kind: 'waive', consumer: 'two' })
+  t.equal(ask(waived, { kind: 'waive', consumer: 'two' }), N, 'nobody is left to be waived')
+  const closed = jobView(into('validation_failed').credential, ROTATION, new Date(BEGIN), rules)?.gate
+  t.strictSame(closed, { open: false, closedBy: [{ consumer: 'two', why: 'unproved' }] })
+})
+
+t.test('a manifest in an open job', async (t) => {
+  const moved = into('validated')
+  moved.facts(put(moved, [subscriber('one', { healthcheck: 'https://elsewhere.example/health' }), ...usual().slice(1)]))
+  t.equal(moved.state, 'distributing', 'an address that changed voids what was delivered')
+  t.match(moved.job.consumers.get('one'), { status: 'pending', provedAt: undefined, announced: false, mayHoldNew: true })
+  t.ok(moved.job.consumers.get('two')?.provedAt, 'and of nobody else')
+  const required = into('validation_failed').step({ kind: 'waive', consumer: 'two' })
+  required.facts(put(required, [subscriber('one'), subscriber('two')]))
+  t.equal(required.job.consumers.get('two')?.waived, undefined, 'who becomes required is waived no more')
+  const vanished = into('distribute_partial')
+  vanished.facts(put(vanished, usual().slice(1), { ticket: 'open' }))
+  t.equal(due(vanished.credential, vanished.now(), rules).actions[0]?.kind, 'end_distribution', 'without who had vanished it goes on')
+  const confirming = into('confirming').prove(['one', 'two'])
+  confirming.facts(put(confirming, usual()))
+  t.equal(due(confirming.credential, confirming.now(), rules).actions[0]?.kind, 'start_validation', 'proofs of an older manifest open nothing')
+})
+
+t.test('a job in the mode replace', async (t) => {
+  t.equal(ask(into('distributing', tell('replace')), { kind: 'abort' }), '409 old_credential_dead', 'nothing to give back to who may hold the new value')
+  t.equal(ask(into('minting', tell('replace')), { kind: 'abort' }), ABORT)
+  const ended = into('aborted')
+  const replace = { rotationId: NAME, mode: 'replace' as const, trigger: 'operator' as const, at: ended.now() }
+  t.equal(outcomeOf(() => open(ended.credential, { ...replace, confirm: 'heroku', ticket: 'open' })), '422 confirmation_mismatch')
+  t.equal(outcomeOf(() => open(ended.credential, { ...replace, confirm: NAME, ticket: undefined })), '422 ticket_invalid')
+  t.equal(outcomeOf(() => open(ended.credential, { ...replace, confirm: NAME, ticket: 'open' })), 'rotation.opened')
+})
+
+t.test('both ends', async (t) => {
+  const done = into('done').credential
+  t.match(done, { value: { vendorTokenId: 'token-new' }, lastCompletedAt: String })
+  t.strictSame([...done.superseded.keys()], ['11111111-1111-5111-8111-111111111111'])
+  const aborted = into('aborted').credential
+  t.match(aborted, { value: { vendorTokenId: 'token-old' }, lastCompletedAt: undefined })
+  t.strictSame([...aborted.superseded.keys()], ['22222222-2222-5222-8222-222222222222'])
+})
