@@ -43,7 +43,7 @@ export const rotationSuite = async (options: SuiteOptions): Promise<SuiteResult>
   const { ports } = JSON.parse(consumers.line) as { ports: number[] }
   const log = await openLog({ url: /esdb:\S+/.exec(store.line)?.[0] ?? '', vault: { seal: async (_, { subject, stream, eventId, field }) => ({ sealed: 'v1', subject, at: `${stream}/${eventId}/${field}`, value: 'AAAA' }), open: () => Promise.reject(new Error('nothing is opened')) } })
   const memory: number[] = []
-  const watch = setInterval(() => { memory.push(process.memoryUsage().rss / 2 ** 20) }, 20)
+  const watch = setInterval(() => { memory.push(process.memoryUsage.rss() / 2 ** 20) }, 100)
   try {
     const rotations = await prepare(log, ports)
     const rounds = await rotate([chancery(rotations.run, [process.pid, store.pid, consumers.pid]), plain(ports, [process.pid, consumers.pid])], options)
