@@ -7,8 +7,8 @@ import type { VendorGateway } from '../../src/rotation-ports.ts'
 import { beginExchange, type Ending } from './exchange.ts'
 
 export interface OwnTokens {
-  /** The principal and its usable tokens, proven; undefined if there is none. */
-  look: (principalId: string) => Promise<{ kind: 'operator' | 'service', tokens: Array<{ tokenId: string, label?: string }>, full: boolean } | undefined>
+  /** The principal and its usable tokens, proven; undefined if there is none. A superadmin is one, whatever else it is. */
+  look: (principalId: string) => Promise<{ kind: 'operator' | 'service' | 'superadmin', tokens: Array<{ tokenId: string, label?: string }>, full: boolean } | undefined>
   /** `seed` makes a repeat the same command; the token is undefined if that was recorded before. Throws as commands do. */
   issue: (of: { principalId: string, label: string, seed: string }) => Promise<{ tokenId: string, token: string | undefined }>
   /** Throws as commands do. */
@@ -30,7 +30,8 @@ export interface ChanceryTokenOptions {
 export const chanceryTokenProblems = async ({ vendor: { principalId }, own }: Pick<ChanceryTokenOptions, 'vendor' | 'own'>): Promise<string[]> => {
   const principal = await own.look(principalId)
   if (principal === undefined) return [`vendor.principal_id names no principal (${principalId})`]
-  return principal.kind === 'service' ? [] : ['vendor.principal_id names an operator: only tokens of services are rotated']
+  if (principal.kind === 'service') return []
+  return [`vendor.principal_id names ${principal.kind === 'operator' ? 'an operator' : 'a superadmin'}: only tokens of services are rotated, and of none that is superadmin`]
 }
 
 /** Words for the answer of a call that came back with no refusal. */

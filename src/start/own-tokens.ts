@@ -6,6 +6,7 @@ import type { Aggregates } from '../commands/execute.ts'
 import { parseToken } from '../commands/tokens/token.ts'
 import { issueTokenFor, revokeTokenOf } from '../commands/tokens/tokens.ts'
 import { MAX_USABLE_TOKENS, principalAggregate, usableTokens } from '../domain/principal/principal.ts'
+import { ROSTER, rosterAggregate } from '../domain/principal/roster.ts'
 import type { Clock, Ids } from '../ports.ts'
 
 export interface OwnTokensDeps { aggregates: Aggregates, access: Pick<Access, 'judge'>, ids: Ids, clock: Clock }
@@ -14,10 +15,10 @@ export const ownTokens = ({ aggregates, access, ids, clock }: OwnTokensDeps): Ow
   const contextOf = (commandId: string): CommandContext => ({ commandId, at: clock.now(), actor: { type: 'system', id: 'rotation' }, requestId: commandId })
   return {
     look: async (principalId) => {
-      const { state } = await aggregates.current(principalAggregate, principalId)
+      const [{ state }, { state: { superadmins } }] = await Promise.all([aggregates.current(principalAggregate, principalId), aggregates.current(rosterAggregate, ROSTER)])
       if (state.status === 'absent') return undefined
       const tokens = usableTokens(state, clock.now())
-      return { kind: state.kind, tokens: tokens.map(({ tokenId, label }) => ({ tokenId, ...(label !== undefined && { label }) })), full: tokens.length >= MAX_USABLE_TOKENS }
+      return { kind: superadmins.has(principalId) ? 'superadmin' : state.kind, tokens: tokens.map(({ tokenId, label }) => ({ tokenId, ...(label !== undefined && { label }) })), full: tokens.length >= MAX_USABLE_TOKENS }
     },
     issue: async ({ principalId, label, seed }) => {
       const { tokenId, token } = await issueTokenFor({ aggregates, ids }, { principalId, label }, contextOf(ids.derive('rotated-token', seed)))
