@@ -40,9 +40,6 @@ export interface Rotations {
   watch: StreamWatch
 }
 
-/** Thin entries for consumers that pull; the name is seed 004's. */
-const STREAM = 'credential:rotation_events'
-
 /** Throws StartError for a file of vendor accounts that is not as it should be. */
 export const openRotations = (parts: RotationParts, releasers: Releasers): Rotations => {
   const { config, access, aggregates, clock, events, ids, keys, lock, postgres, redis, values } = parts
@@ -51,7 +48,7 @@ export const openRotations = (parts: RotationParts, releasers: Releasers): Rotat
   releasers.add('requests to vendors and consumers', () => outgoing.close())
   const deliveries = createDeliveries({
     outgoing, keys, clock,
-    redis: { url: () => redis?.url() ?? config.redisUrl, stream: config.namespace === '' ? STREAM : `${config.namespace}:${STREAM}` }
+    redis: { url: () => redis?.url() ?? config.redisUrl, stream: config.rotationStream }
   })
   releasers.add('deliveries', async () => { deliveries.close() })
   const watch = createStreamWatch({ events })
