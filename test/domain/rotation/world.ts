@@ -1,5 +1,5 @@
 // A credential brought into each state of a rotation by the decisions themselves: for tests of what they do next.
-import type { EventOf, RecordedOf } from '../../../src/domain/catalogue.ts'
+import type { EventOf } from '../../../src/domain/catalogue.ts'
 import { credentialAggregate } from '../../../src/domain/credential/credential.ts'
 import type { Exchange } from '../../../src/domain/credential/fields.ts'
 import type { Manifest, Subscriber } from '../../../src/domain/credential/manifest.ts'
