@@ -1,5 +1,5 @@
 // What is wrong with the requests that a manifest describes, in sentences, before any of them is sent.
-import type { HttpCall, VendorSettings } from '../../src/domain/credential/manifest.ts'
+import type { HttpCall, Subscriber, VendorSettings } from '../../src/domain/credential/manifest.ts'
 import type { Failure } from '../outgoing/failures.ts'
 import { isTransportHeader, type Outgoing } from '../outgoing/index.ts'
 import { bodyKind, fill, namesIn, placeholders, type Placeholder } from './templates.ts'
@@ -28,6 +28,16 @@ export const callProblems = (vendor: HttpSettings, outgoing: Pick<Outgoing, 'pro
   ]
 }
 
+/** Addresses of consumers to which nothing would ever be sent: better told before a token is minted for them. */
+export const consumerProblems = (consumers: readonly Subscriber[], outgoing: Pick<Outgoing, 'problem'>): string[] => consumers.flatMap(({ consumer, delivery, healthcheck }) => [
+  ...(delivery.kind === 'push' ? [['delivery', delivery.url] as const] : []), ['healthcheck', healthcheck] as const
+].flatMap(([what, url]) => {
+  const failure = outgoing.problem(url)
+  return failure === undefined ? [] : [`${what} of ${consumer}: ${reasonFor(failure)}`]
+}))
+
+const reasonFor = (failure: Failure): string => reasons[failure] ?? `nothing can be sent to this address (${failure}).`
+
 const problemsOf = (call: HttpCall, allowed: readonly Placeholder[], outgoing: Pick<Outgoing, 'problem'>): string[] => {
   const { url, headers = {}, body, expect } = call
   const found = [...new Set([url, ...Object.values(headers), body ?? ''].flatMap(namesIn))]
@@ -39,7 +49,7 @@ const problemsOf = (call: HttpCall, allowed: readonly Placeholder[], outgoing: P
       ? `{{${name}}} cannot stand here, only ${allowed.map((word) => `{{${word}}}`).join(', ')}.`
       : `{{${name}}} is no placeholder; there are ${placeholders.map((word) => `{{${word}}}`).join(', ')}.`),
     ...(/^https?:\/\/[^/?#]*\{\{/.test(url) ? ['no placeholder may stand in the host: what is sent where must not depend on a secret.'] : []),
-    ...(failure === undefined ? [] : [reasons[failure] ?? `nothing can be sent to this address (${failure}).`]),
+    ...(failure === undefined ? [] : [reasonFor(failure)]),
     ...Object.entries(headers).flatMap(([name, value]) => headerProblems(name, value)),
     ...(!('failure' in sample) && sample.body !== undefined && bodyKind(call) === 'json' && !isJson(sample.body) ? ['the body is no JSON; placeholders stand within the quotes of a string.'] : []),
     ...(expect.some((status) => status >= 300 && status < 400) ? ['redirects are never followed, so a status of 300 to 399 cannot be expected.'] : [])
@@ -49,7 +59,7 @@ const problemsOf = (call: HttpCall, allowed: readonly Placeholder[], outgoing: P
 const reasons: Readonly<Partial<Record<Failure, string>>> = {
   url_invalid: 'the URL is none.',
   scheme_forbidden: 'the URL has to begin with https://; plain http reaches only this machine, and only with CHANCERY_OUTGOING_HTTP=loopback.',
-  credentials_in_url: 'a name or password stands in the URL: put it into a header, as {{connection}} or {{value}}.',
+  credentials_in_url: 'a name or password stands in the URL: a vendor gets its secrets in a header, as {{connection}} or {{value}}.',
   address_forbidden: 'the address is private or special: CHANCERY_OUTGOING_ALLOW has to name it.'
 }
 

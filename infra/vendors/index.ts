@@ -5,7 +5,7 @@ import { assertNever } from '../../src/domain/event.ts'
 import type { OpenConnection, VendorGateway, Vendors } from '../../src/rotation-ports.ts'
 import type { Outgoing } from '../outgoing/index.ts'
 import type { Accounts } from './accounts.ts'
-import { callProblems } from './calls.ts'
+import { callProblems, consumerProblems } from './calls.ts'
 import { chanceryTokenProblems, chanceryTokenVendor, type OwnTokens } from './chancery-token.ts'
 import { httpVendor } from './http.ts'
 import { manualVendor } from './manual.ts'
@@ -42,7 +42,7 @@ export const createVendors = ({ outgoing, accounts, openCredential, own, fingerp
     },
     check: async ({ manifest }) => {
       const { vendor } = manifest
-      const problems = connectionProblems(manifest, accounts)
+      const problems = [...connectionProblems(manifest, accounts), ...consumerProblems(manifest.consumers, outgoing)]
       switch (vendor.kind) {
         case 'http': case 'manual': return [...problems, ...callProblems(vendor, outgoing)]
         case 'chancery-token': return [...problems, ...await chanceryTokenProblems({ vendor, own })]

@@ -145,8 +145,8 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
   t.teardown(() => outgoing.close())
   const own = { look: async () => undefined, issue: async () => ({ tokenId: '', token: undefined }), revoke: async () => {}, judge: async () => undefined, parse: () => undefined }
   const vendors = createVendors({ outgoing, own, openCredential: async () => undefined, accounts: { secret: (name) => name === 'known' ? new Secret('x') : undefined, names: () => ['known'] }, fingerprint: () => '' })
-  const check = (vendor: VendorSettings, connection: Manifest['connection'] = { account: 'known' }) => vendors.check({
-    credential: 'a', manifest: { vendor, connection, sensitivity: 'high', owner: { name: new Clear('a', 'credential-a'), email: new Clear('a@b.c', 'credential-a') }, leadDays: 1, consumers: [] }
+  const check = (vendor: VendorSettings, connection: Manifest['connection'] = { account: 'known' }, consumers: Manifest['consumers'] = []) => vendors.check({
+    credential: 'a', manifest: { vendor, connection, sensitivity: 'high', owner: { name: new Clear('a', 'credential-a'), email: new Clear('a@b.c', 'credential-a') }, leadDays: 1, consumers }
   })
   const good = httpSettings('https://vendor.example')
   t.same(await check(good), [])
@@ -163,6 +163,10 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
     /"bad name" is no name/, /header Host is not/, /header ok holds characters/, /^mayMint: no placeholder may stand in the host/, /^mayMint: redirects are never followed/, /^mint\.call: the body is no JSON/,
     /^mint\.call: a name or password stands in the URL/, /^revoke: \{\{tokenid\}\} is no placeholder/
   ]) t.ok(wrong.some((sentence) => pattern.test(sentence)), `${pattern}`, { wrong })
+  const consumer = (name: string, healthcheck: string, url?: string) => ({ consumer: name, required: true, delivery: url === undefined ? { kind: 'pull' as const } : { kind: 'push' as const, url }, healthcheck, proof: { kind: 'possession' as const } })
+  t.match(await check(good, { account: 'known' }, [
+    consumer('one', 'https://one.example/', 'https://one.example/'), consumer('two', 'https://169.254.169.254/', 'https://2130706433/'), consumer('three', 'http://three.example/'), consumer('four', 'https://[::ffff:10.0.0.1]/')
+  ]), [/^delivery of two: .*private/, /^healthcheck of two: .*private/, /^healthcheck of three: .*https/, /^healthcheck of four: .*private/])
   t.match(await check({ kind: 'chancery-token', principalId: '0197b6a0-0000-7000-8000-000000000000' }), [/names no principal/])
   t.equal((await check({ kind: 'manual', instructions: 'x', authenticate: { ...good.authenticate, url: 'nonsense' }, refusedStatuses: [401] })).length, 1)
   t.match(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://me@db.example/' }), [/holds a name or a password/])
