@@ -1,4 +1,5 @@
 // A client of a database that asks it without a pause, by pools and by fresh connections, with the credential that it holds.
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { Redis } from 'ioredis'
 import type { Secret } from '../../src/domain/credential/secret.ts'
@@ -28,8 +29,15 @@ export interface Hammer {
 
 const POOLED = 6
 const FRESH = 2
+/** After a refusal, not to spin. */
+const REFUSED_MS = 5
 
-const hammer = async (open: (value: Secret) => Promise<Using>, value: Secret): Promise<Hammer> => {
+export interface HammerOptions {
+  /** Between two requests of one of its eight loops, for a client that shares its process with what it must not starve; default 0. */
+  pauseMs?: number
+}
+
+const hammer = async (open: (value: Secret) => Promise<Using>, value: Secret, { pauseMs = 0 }: HammerOptions): Promise<Hammer> => {
   let using = await open(value)
   const counts = { pooled: 0, fresh: 0, failed: 0 }
   const failures: string[] = []
@@ -43,9 +51,9 @@ const hammer = async (open: (value: Secret) => Promise<Using>, value: Secret): P
       } catch (error) {
         counts.failed++
         if (failures.length < 20) failures.push(error instanceof Error ? error.message : String(error))
-        // Not to spin while it is refused.
-        await new Promise((resolve) => { setTimeout(resolve, 5) })
+        await delay(REFUSED_MS)
       }
+      if (pauseMs > 0) await delay(pauseMs)
     }
   }
   const loops = [...Array.from({ length: POOLED }, () => loop('pooled')), ...Array.from({ length: FRESH }, () => loop('fresh'))]
@@ -69,8 +77,9 @@ const hammer = async (open: (value: Secret) => Promise<Using>, value: Secret): P
   }
 }
 
-/** Each request writes a row and reads it back. */
-export const hammerPostgres = (value: Secret, sql = 'insert into hammered values (default) returning id'): Promise<Hammer> => hammer(async (secret) => {
+/** Each request writes a row. */
+const SQL = 'insert into hammered values (default) returning id'
+export const hammerPostgres = (value: Secret, options: HammerOptions = {}): Promise<Hammer> => hammer(async (secret) => {
   const connectionString = secret.reveal()
   const pool = new pg.Pool({ connectionString, max: POOLED })
   pool.on('error', () => {})
@@ -84,13 +93,13 @@ export const hammerPostgres = (value: Secret, sql = 'insert into hammered values
     }
   }
   return {
-    ask: () => counted(() => pool.query(sql)),
+    ask: () => counted(() => pool.query(SQL)),
     askAfresh: () => counted(async () => {
       const client = new pg.Client(connectionString)
       client.on('error', () => {})
       await client.connect()
       try {
-        return await client.query(sql)
+        return await client.query(SQL)
       } finally {
         await client.end().catch(() => {})
       }
@@ -100,9 +109,10 @@ export const hammerPostgres = (value: Secret, sql = 'insert into hammered values
       await pool.end()
     }
   }
-}, value)
+}, value, options)
 
-export const hammerRedis = (value: Secret, key = 'app:hammered'): Promise<Hammer> => hammer(async (secret) => {
+const KEY = 'app:hammered'
+export const hammerRedis = (value: Secret, options: HammerOptions = {}): Promise<Hammer> => hammer(async (secret) => {
   const url = secret.reveal()
   const options = { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: 0, enableOfflineQueue: false, enableReadyCheck: false }
   const kept = new Redis(url, options)
@@ -118,13 +128,13 @@ export const hammerRedis = (value: Secret, key = 'app:hammered'): Promise<Hammer
     }
   }
   return {
-    ask: () => counted(() => kept.incr(key)),
+    ask: () => counted(() => kept.incr(KEY)),
     askAfresh: () => counted(async () => {
       const client = new Redis(url, { ...options, retryStrategy: () => null })
       client.on('error', () => {})
       try {
         await client.connect()
-        return await client.incr(key)
+        return await client.incr(KEY)
       } finally {
         client.disconnect()
       }
@@ -134,4 +144,4 @@ export const hammerRedis = (value: Secret, key = 'app:hammered'): Promise<Hammer
       kept.disconnect()
     }
   }
-}, value)
+}, value, options)
