@@ -87,7 +87,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
     const password = randomBytes(32).toString('base64url')
     const secret = valueOf(address, role, password)
     const verifier = await scramVerifier(password)
-    const { sql: message, shown: body } = sql.mintRole({ role, group, label, verifier, limitMs: timeoutMs / 2 })
+    const { sql: message, shown: body } = sql.mintRole({ role, group, label, verifier, limitMs: timeoutMs / 4 })
     const { exchange } = await ask({ probe: 'mint', method: 'SQL', body, account: await admin(), secrets: [secret, new Secret(password), new Secret(verifier)] }, async ({ query }) => {
       await query(message)
       return { ending: { outcome: 'passed', status: '00000' } }
