@@ -87,6 +87,11 @@ t.test('what is no answer has a word', async (t) => {
   const answer = (body: string | Buffer) => answering(t, (_, response) => { response.end(body) })
   t.same((await request({ url: `http://127.0.0.1:${await answer('x'.repeat(65_536))}/` })).summary, ['passed', '200', undefined, true, 200], 'exactly 64 KiB')
   t.same((await request({ url: `http://127.0.0.1:${await answer('x'.repeat(65_537))}/` })).summary, ['unknown', '200', 'too_large', true, undefined])
+  const chunked = await answering(t, (_, response) => {
+    response.write('x'.repeat(65_536))
+    response.end('x')
+  })
+  t.same((await request({ url: `http://127.0.0.1:${chunked}/` })).summary, ['unknown', '200', 'too_large', true, undefined], 'in chunks, one byte too many')
   const endless = await answering(t, (_, response) => {
     response.on('error', () => {})
     const more = () => { if (!response.destroyed) response.write('x'.repeat(10_000), more) }
