@@ -8,7 +8,7 @@ import { printable } from './terminal.ts'
 export interface BoardOptions {
   /** Columns of the screen; no line is longer. */
   width: number
-  /** Rows that may be used; absent: as many as it takes. Never fewer than the head and the gate need. */
+  /** Rows that may be used; absent: as many as it takes. */
   height?: number
   colour: boolean
   now: Date
@@ -27,7 +27,8 @@ export const board = (job: JobView, options: BoardOptions): string[] => {
   const foot = [...failureOf(job, width), ...gateOf(job, width), ...warnings(job, options, width)]
   const room = options.height === undefined ? Infinity : Math.max(1, options.height - head.length - foot.length - 2)
   const lines: Line[] = [...head, [], ...consumersOf(job, width, room), ...foot]
-  return lines.map((line) => paint(cut(line, width), options.colour))
+  // A drawing that is higher than the screen could not be drawn over.
+  return lines.slice(0, Math.max(1, options.height ?? Infinity)).map((line) => paint(cut(line, width), options.colour))
 }
 
 const headOf = (job: JobView, now: Date): Line[] => {
