@@ -21,6 +21,7 @@ export interface DemoVendor extends Running {
 
 export interface DemoConsumer extends Running {
   name: string
+  url: string
   pushUrl: string
   healthcheck: string
   controlUrl: string
@@ -79,10 +80,11 @@ export const startConsumer = async (settings: ConsumerSettings): Promise<DemoCon
     CONSUMER_POLL_MS: String(settings.redis === undefined ? POLL_MS : 600_000),
     ...settings.redis !== undefined && { CONSUMER_REDIS_URL: settings.redis.url, CONSUMER_STREAM: settings.redis.stream }
   })
-  const { push_url: pushUrl, healthcheck, control_url: control } = said as { push_url: string, healthcheck: string, control_url: string }
+  const { url, push_url: pushUrl, healthcheck, control_url: control } = said as { url: string, push_url: string, healthcheck: string, control_url: string }
   return {
     ...running,
     name: settings.name,
+    url,
     pushUrl,
     healthcheck,
     controlUrl: control,
