@@ -76,7 +76,12 @@ export const openRotations = (parts: RotationParts, releasers: Releasers): Rotat
       deliveries,
       keys: subscriberKeys({ aggregates }, () => lock.mode === 'single' && lock.proven()),
       tickets: createTickets({ outgoing, freescout: config.freescout }),
-      rules: { proofMaxAgeMs: config.proofMaxAgeMs, valueGraceMs: config.valueGraceMs, alone: config.apiProcesses === 'single' }
+      rules: {
+        proofMaxAgeMs: config.proofMaxAgeMs,
+        valueGraceMs: config.valueGraceMs,
+        // Not what the settings say: who lost the lock must not take the other's claims for those of the dead.
+        get alone () { return lock.mode === 'single' && lock.proven() }
+      }
     },
     queries: rotationQueries(postgres.database),
     watch

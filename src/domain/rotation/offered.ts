@@ -29,7 +29,7 @@ export const stepTable: Readonly<Record<JobState, readonly StepName[]>> = {
 }
 
 /** One sentence for each state: what it means, and what to do next. */
-export const meanings: Readonly<Record<JobState, string>> = {
+const meanings: Readonly<Record<JobState, string>> = {
   opened: 'The rotation is open and nothing was touched. Verify the current value next.',
   verifying: 'The current value is being tried at the vendor; nothing is changed.',
   verified: 'The current value works and a new one may be minted. Distribute next: it mints a new value and gives it to the consumers.',
@@ -50,6 +50,34 @@ export const meanings: Readonly<Record<JobState, string>> = {
   aborting: 'The consumers are given the old value back; then the new token is revoked.',
   done: 'Done: the new value is the current one, and the old token was seen refused.',
   aborted: 'Aborted: the old value is the current one, and nothing is left of a new one.'
+}
+
+/** The same where the old value is dead: it was not tried, and nobody can go on with it. */
+const replacing: Partial<Record<JobState, string>> = {
+  opened: 'The rotation is open and nothing was touched. Verify next: whether the vendor lets a new value be minted. The old one is taken for dead.',
+  verifying: 'The vendor is asked whether it lets a new value be minted; nothing is changed.',
+  verified: 'A new value may be minted. Distribute next: it mints a new value and gives it to the consumers.',
+  minting: 'The vendor is asked for a new value.',
+  distributing: 'The consumers are given the new value.',
+  distribute_partial: 'Not every required consumer has the new value. Retry those that failed; abort is offered as long as nobody may have taken it.',
+  distributed: 'Every required consumer has the new value. Validate next: each consumer has to prove it.',
+  validating: 'The consumers are asked to prove that they use the new value.',
+  validation_failed: 'The gate is closed: not everything is proved. Validate again, or waive who is not required.'
+}
+
+/** Why the gate was closed after everybody had proved the new value, and what opens it. */
+const closedGates: Readonly<Record<string, string>> = {
+  old_value_used: 'The gate is closed: the vendor says that the old value was used after everybody had proved the new one. Find who uses it, then validate and revoke again. If nobody of yours does, it has leaked: revoke it at the vendor by hand, which opens the gate.',
+  new_value_refused: 'The gate is closed: the vendor refuses the new value. The old one works on. Abort, and find out at the vendor why, before a new rotation.',
+  new_value_untried: 'The gate is closed: the vendor did not say whether it accepts the new value. Validate and revoke again.',
+  vendor_list_failed: 'The gate is closed: the vendor\'s list could not be read, so that nobody knows whether the old value is in use. Validate and revoke again.'
+}
+
+/** One sentence or two: what the job's state means, and what to do next. */
+export const meaningOf = ({ state, mode, gateClosed, abort }: Pick<Job, 'state' | 'mode' | 'gateClosed' | 'abort'>): string => {
+  const why = state === 'validation_failed' && gateClosed !== undefined ? closedGates[gateClosed.why] : undefined
+  const meaning = why ?? (mode === 'replace' ? replacing[state] : undefined) ?? meanings[state]
+  return abort?.checkedDead === true && state !== 'done' ? `${meaning} Abort was refused: the old value is dead, the way is forward.` : meaning
 }
 
 /** Delivered not at all, or unproved by the last answer. */

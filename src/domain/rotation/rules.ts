@@ -6,8 +6,8 @@ export interface RotationRules {
   proofMaxAgeMs: number
   /** How long a value out of use stays in the vault (`CHANCERY_VALUE_GRACE_HOURS`). */
   valueGraceMs: number
-  /** True where no other process can be at work (`CHANCERY_API_PROCESSES=single`): what was begun and not ended is ours at once. */
-  alone: boolean
+  /** True while no other process can be at work (`CHANCERY_API_PROCESSES=single`, and the lock proves it): what was begun and not ended is ours at once. */
+  readonly alone: boolean
 }
 
 /** What a process has to know besides, to say what is due. */

@@ -2,7 +2,7 @@
 import type { Credential } from '../credential/state.ts'
 import { abortTable } from './abort-table.ts'
 import type { ConsumerProgress, JobView } from './job.ts'
-import { abortable, meanings, offered } from './offered.ts'
+import { abortable, meaningOf, offered } from './offered.ts'
 import { ALARM_MS, type RotationRules } from './rules.ts'
 import { gate, namesOf } from './standing.ts'
 import type { ConsumerState, Job } from './state.ts'
@@ -28,9 +28,6 @@ export const jobView = (credential: Credential, rotationId: string, now: Date, r
 
 const beforeRevoking = ({ newValue, revoking, abort, endedAt }: Job): boolean =>
   newValue !== undefined && revoking === undefined && abort?.startedAt === undefined && endedAt === undefined
-
-const meaningOf = ({ state, abort }: Job): string =>
-  abort?.checkedDead === true && state !== 'done' ? `${meanings[state]} Abort was refused: the old value is dead, the way is forward.` : meanings[state]
 
 const progress = ({ subscriber, status, delivery, tries, lastError, sentAt, endedAt, probe, provedAt, waived }: ConsumerState): ConsumerProgress => ({
   ...subscriber, distributeStatus: status, deliverySeq: delivery?.seq, tries, lastError, sentAt, endedAt, proofOutcome: probe?.outcome, provedAt, waived
