@@ -47,7 +47,7 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>):
     dataDir: text('CONSUMER_DATA_DIR'),
     redisUrl: env['CONSUMER_REDIS_URL'],
     stream: text('CONSUMER_STREAM', 'credential:rotation_events'),
-    pollMs: number('CONSUMER_POLL_MS', 600_000),
+    pollMs: number('CONSUMER_POLL_MS', 60_000),
     useUrl: env['CONSUMER_USE_URL'],
     useEveryMs: number('CONSUMER_USE_EVERY_MS', 0),
     host: text('CONSUMER_HOST', '127.0.0.1'),

@@ -24,7 +24,7 @@ export interface DeliveriesOptions {
 export interface OpenDeliveries extends Deliveries { close (): void }
 
 /** Of each body, in characters: a hundred exchanges stand in one fact. */
-const KEPT = 1_024
+const KEPT = 512
 
 /** Nothing is tried twice here: when to try again is the rotation's to say. */
 export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOptions): OpenDeliveries => {

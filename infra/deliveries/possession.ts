@@ -4,7 +4,7 @@ import type { Secret } from '../../src/domain/credential/secret.ts'
 import type { ProofAnswer } from '../../src/rotation-ports.ts'
 
 /** base64url(HMAC-SHA-256(key = UTF-8 of the value, message = "chancery-possession:" + credential + ":" + nonce)). */
-export const proofOf = (value: Secret, credential: string, nonce: string): string =>
+const proofOf = (value: Secret, credential: string, nonce: string): string =>
   createHmac('sha256', value.reveal()).update(`chancery-possession:${credential}:${nonce}`, 'utf8').digest('base64url')
 
 export interface Answer {

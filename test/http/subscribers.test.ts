@@ -43,7 +43,7 @@ const world = async (t: Test) => {
     const { statusCode: status, headers: answered, body: text } = await app.inject({
       method, url: BASE + path, headers: { ...as !== '' && { authorization: `Bearer ${as}` }, ...headers }, ...body !== undefined && { payload: body }
     })
-    return { status, headers: answered, text, body: JSON.parse(text) as Record<string, unknown> }
+    return { status, headers: answered, text, body: JSON.parse(text === '' ? '{}' : text) as Record<string, unknown> }
   }
   const context = (): CommandContext => ({ commandId: randomUUID(), at: clock.now(), actor: { type: 'principal', id: 'operator' }, requestId: 'r' })
   const subscriber = (delivery: Subscriber['delivery'], consumer = 'billing'): Subscriber =>
@@ -131,7 +131,8 @@ t.test('the webhook secret: of a consumer that is pushed to, each opening a fact
 
 t.test('the value: sealed to the key, a fact before it is opened', async (t) => {
   const { ask, manifest, adopt, subscriber, facts, key, log } = await world(t)
-  const fetch = (credential = 'mail-api') => ask('GET', `/billing/credentials/${credential}`)
+  const fetch = (headers: Record<string, string> = {}) => ask('GET', '/billing/credentials/mail-api', { headers })
+  const fetches = () => facts('credential-mail-api').filter((type) => type === 'credential.value_fetched').length
   const acknowledge = (deliverySeq: unknown, headers: Record<string, string> = {}) => ask('POST', '/billing/credentials/mail-api/acknowledgements', { body: { delivery_seq: deliverySeq }, headers })
   problem(t, await fetch(), 404, 'subject_not_found')
   await manifest('mail-api', subscriber({ kind: 'pull' }))
@@ -143,21 +144,26 @@ t.test('the value: sealed to the key, a fact before it is opened', async (t) => 
   await ask('PUT', '/billing/key', { body: key.publicJwk })
 
   const fetched = await fetch()
-  t.match(fetched, { status: 200, headers: { 'cache-control': 'no-store' }, body: { consumer: 'billing', credential: 'mail-api' } })
+  t.match(fetched, { status: 200, headers: { 'cache-control': 'no-store', etag: /^"\d+"$/ }, body: { consumer: 'billing', credential: 'mail-api' } })
   t.notOk(fetched.text.includes(VALUE), 'not in clear')
   const { jwe, delivery_seq: seq } = fetched.body as { jwe: string, delivery_seq: number }
   t.match(await openDelivery(jwe, key, { credential: 'mail-api' }), { value: VALUE, deliverySeq: seq })
-  t.equal(facts('credential-mail-api').filter((type) => type === 'credential.value_fetched').length, 1)
+  t.equal(fetches(), 1)
+  const has = (deliverySeq: unknown) => ({ 'if-none-match': `"${String(deliverySeq)}"` })
+  t.match(await fetch(has(seq)), { status: 304, text: '', headers: { etag: `"${seq}"` } })
+  for (let n = 0; n < 20; n++) await fetch(has(seq))
+  t.equal(fetches(), 1, 'who asks and has the newest is no fact, however often it asks')
   const second = await fetch()
   t.equal(second.body['delivery_seq'], seq, 'the same value keeps its number')
-  t.equal(facts('credential-mail-api').filter((type) => type === 'credential.value_fetched').length, 2, 'each fetch is a fact')
+  t.equal(fetches(), 2, 'each fetch is a fact')
+  for (const odd of ['*', `W/"${seq}"`, 'x', `"${seq + 7}"`]) t.equal((await fetch({ 'if-none-match': odd })).status, 200, odd)
   t.match(await acknowledge(seq), { status: 200, body: { delivery_seq: seq } })
   problem(t, await acknowledge(seq + 1), 409, 'conflict')
   problem(t, await acknowledge(-1), 400, 'invalid_request')
   problem(t, await acknowledge('1'), 400, 'invalid_request')
 
   await adopt('mail-api', `${VALUE}-next`)
-  const next = await fetch()
+  const next = await fetch(has(seq))
   t.ok(Number(next.body['delivery_seq']) > seq, 'another value has a higher one')
   problem(t, await acknowledge(seq), 409, 'delivery_superseded')
   t.notOk(JSON.stringify(log.events, (_, value: unknown) => typeof value === 'bigint' ? String(value) : value).includes(VALUE), 'and the log has nothing of it')

@@ -33,7 +33,7 @@ export const consumersDoor = async (
   const asked = new Map<string, number>()
   const token = 'chy_only-for-this-test'
 
-  const answer = async (method: string, path: string, body: Record<string, unknown>): Promise<[number, object]> => {
+  const answer = async (method: string, path: string, body: Record<string, unknown>, has: string | undefined): Promise<[number, object]> => {
     const [, consumer = '', what, credential = '', rest] = path.split('/')
     const key = keys.get(consumer)
     if (method === 'PUT' && what === 'key') {
@@ -52,18 +52,19 @@ export const consumersDoor = async (
     const offer = offers.get(consumer)
     if (key === undefined) return [409, { code: 'consumer_key_missing', detail: 'no key' }]
     if (offer === undefined) return [409, { code: 'value_missing', detail: 'no value' }]
+    if (has === `"${offer.deliverySeq}"`) return [304, {}]
     return [200, { jwe: await deliveries.seal(offer, key), delivery_seq: offer.deliverySeq }]
   }
 
   const server = createServer((request, response) => {
-    const { method = '', url = '', headers: { authorization } } = request
+    const { method = '', url = '', headers: { authorization, 'if-none-match': has } } = request
     const path = url.replace(/^\/api\/v1\/consumers/, '')
-    const reply = (status: number, body: object) => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)) }
+    const reply = (status: number, body: object) => { response.writeHead(status, { 'content-type': 'application/json' }).end(status === 304 ? undefined : JSON.stringify(body)) }
     asked.set(`${method} ${path}`, (asked.get(`${method} ${path}`) ?? 0) + 1)
     if (door.away) return reply(503, { code: 'overloaded', detail: 'away' })
     if (authorization !== `Bearer ${token}`) return reply(401, { code: 'unauthenticated', detail: 'not this one' })
     const body = method === 'GET' ? Promise.resolve({}) : json(request) as Promise<Record<string, unknown>>
-    void body.then((body) => answer(method, path, body)).then(([status, body]) => { reply(status, body) }, (error: unknown) => { reply(500, { code: 'internal_error', detail: String(error) }) })
+    void body.then((body) => answer(method, path, body, has)).then(([status, body]) => { reply(status, body) }, (error: unknown) => { reply(500, { code: 'internal_error', detail: String(error) }) })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -17,6 +17,8 @@ export const createHands = ({ credentials, store = memoryStore(), use }: Pick<Cr
   }
 
   return {
+    /** Credential → the delivery that Chancery knows to be in use. */
+    acknowledged: new Map<string, number>(),
     holding: (credential: string): Holding | undefined => inUse.get(credential),
 
     /** Goes over to what was kept. */

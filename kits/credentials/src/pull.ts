@@ -5,17 +5,21 @@ import type { Hands, Taken } from './hands.ts'
 import { ServiceRefusal } from './service.ts'
 import type { CredentialConsumerOptions, Trouble } from './types.ts'
 
-/** Each fetch is a fact in Chancery's log; announcements and gaps are what is fetched for, this is for what they might miss. */
-const POLL_MS = 600_000
+/** Announcements and gaps are what is fetched for; this is for what they might miss. */
+const POLL_MS = 60_000
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 15_000
 
-/** Fetches once, takes it and acknowledges it. */
+/** Fetches once, takes it and acknowledges it; what it has already it is not given again. */
 export const fetchOnce = async ({ key, service }: Pick<CredentialConsumerOptions, 'key' | 'service'>, hands: Hands, credential: string): Promise<Taken> => {
-  const { jwe } = await service.fetch(credential)
-  const delivered = await openDelivery(jwe, key, { credential })
-  const taken = await hands.take(delivered)
-  if (taken !== 'superseded') await service.acknowledge(credential, delivered.deliverySeq)
+  const fetched = await service.fetch(credential, hands.holding(credential)?.deliverySeq)
+  const taken = fetched === undefined ? 'known' : await hands.take(await openDelivery(fetched.jwe, key, { credential }))
+  const held = hands.holding(credential)
+  // What was not acknowledged the first time is acknowledged with the next look.
+  if (taken !== 'superseded' && held !== undefined && hands.acknowledged.get(credential) !== held.deliverySeq) {
+    await service.acknowledge(credential, held.deliverySeq)
+    hands.acknowledged.set(credential, held.deliverySeq)
+  }
   return taken
 }
 

@@ -30,8 +30,8 @@ export interface CredentialsService {
   registerKey (key: PublicJwk): Promise<{ keyId: string }>
   /** What checks the pushes of one credential; each call is a fact in the log. */
   webhookSecret (credential: string): Promise<string>
-  /** The value to use now, sealed; each call is a fact in the log. */
-  fetch (credential: string): Promise<{ jwe: string, deliverySeq: number }>
+  /** The value to use now, sealed, which is a fact in the log; undefined, and no fact, if it is the delivery that one has. */
+  fetch (credential: string, has?: number): Promise<{ jwe: string, deliverySeq: number } | undefined>
   /** Reports that a delivery is in use; safe to repeat. */
   acknowledge (credential: string, deliverySeq: number): Promise<void>
 }
@@ -39,31 +39,30 @@ export interface CredentialsService {
 /** @throws ServiceRefusal, or what `fetch` throws if the service cannot be reached */
 export const createCredentialsService = ({ url, token, consumer, timeoutMs = 10_000 }: ServiceOptions): CredentialsService => {
   const base = `${url.replace(/\/+$/, '')}/api/v1/consumers/${encodeURIComponent(consumer)}`
-  const call = async <Body>(method: string, path: string, body?: object): Promise<Body> => {
+  const call = async <Body>(method: string, path: string, body?: object, more: Record<string, string> = {}): Promise<Body | undefined> => {
     const response = await fetch(base + path, {
       method,
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
       headers: {
-        authorization: `Bearer ${token}`, accept: 'application/json', ...body !== undefined && { 'content-type': 'application/json', 'idempotency-key': randomUUID() }
+        authorization: `Bearer ${token}`, accept: 'application/json', ...body !== undefined && { 'content-type': 'application/json', 'idempotency-key': randomUUID() }, ...more
       },
       ...body !== undefined && { body: JSON.stringify(body) }
     })
     const text = await response.text()
+    if (response.status === 304) return undefined
     const answer = jsonOf(text)
     if (response.ok) return answer as Body
     const { code, detail } = answer as { code?: string, detail?: string }
     throw new ServiceRefusal(response.status, code ?? 'unknown', detail ?? 'the answer said no more')
   }
   return {
-    registerKey: async (key) => {
-      const { key_id: keyId } = await call<{ key_id: string }>('PUT', '/key', key)
-      return { keyId }
-    },
-    webhookSecret: async (credential) => (await call<{ secret: string }>('POST', '/webhook-secret', { credential })).secret,
-    fetch: async (credential) => {
-      const { jwe, delivery_seq: deliverySeq } = await call<{ jwe: string, delivery_seq: number }>('GET', `/credentials/${encodeURIComponent(credential)}`)
-      return { jwe, deliverySeq }
+    registerKey: async (key) => ({ keyId: String((await call<{ key_id: string }>('PUT', '/key', key))?.key_id) }),
+    webhookSecret: async (credential) => String((await call<{ secret: string }>('POST', '/webhook-secret', { credential }))?.secret),
+    fetch: async (credential, has) => {
+      const path = `/credentials/${encodeURIComponent(credential)}`
+      const fetched = await call<{ jwe: string, delivery_seq: number }>('GET', path, undefined, has === undefined ? {} : { 'if-none-match': `"${has}"` })
+      return fetched && { jwe: fetched.jwe, deliverySeq: fetched.delivery_seq }
     },
     acknowledge: async (credential, deliverySeq) => {
       await call('POST', `/credentials/${encodeURIComponent(credential)}/acknowledgements`, { delivery_seq: deliverySeq })

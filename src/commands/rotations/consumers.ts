@@ -25,6 +25,19 @@ export const fetchValue = async (
 }
 
 /**
+ * True if a consumer that has this delivery has what it is to use: nothing is opened for it, and nothing is recorded, however
+ * often it asks.
+ * @throws Refusal `subject_not_found`, `value_missing`
+ */
+export const hasNewest = async (
+  { aggregates }: Pick<RotationDeps, 'aggregates'>, { consumer, credential: name, deliverySeq }: { consumer: string, credential: string, deliverySeq: number }
+): Promise<boolean> => {
+  const { state } = await aggregates.current(credentialAggregate, name)
+  const given = state.status === 'known' ? state.held.get(consumer)?.seq : undefined
+  return valueFor(state, consumer).deliverySeq === deliverySeq && given === deliverySeq
+}
+
+/**
  * Records that a consumer uses what it was given. Again, or outside a rotation, there is nothing to record.
  * @throws Refusal `subject_not_found`, `delivery_superseded` for an older delivery, `conflict` for one that there never was
  */

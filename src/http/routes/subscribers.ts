@@ -1,7 +1,7 @@
 // What a consumer of credentials asks for itself: `/api/v1/consumers/{name}/…`, for the caller of that very name and nobody else.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { acknowledge, fetchValue } from '../../commands/rotations/consumers.ts'
+import { acknowledge, fetchValue, hasNewest } from '../../commands/rotations/consumers.ts'
 import type { FetchDeps } from '../../commands/rotations/deps.ts'
 import { openWebhookSecret, registerKey, type SubscriberDeps } from '../../commands/subscribers/subscribers.ts'
 import { refuse } from '../../domain/codes.ts'
@@ -45,12 +45,19 @@ export const subscriberRoutes = (deps: SubscriberRouteDeps): FastifyPluginAsyncT
 
   app.get(`${PATH}/credentials/:credential`, {
     config,
-    schema: { tags, summary: 'The value that is to be used now, sealed to the registered key; each fetch is a fact', params: schemas.SubscriberCredentialParams, response: { 200: schemas.FetchedAnswer } }
+    schema: {
+      tags, summary: 'The value that is to be used now, sealed to the registered key; each fetch is a fact', params: schemas.SubscriberCredentialParams, headers: schemas.FetchHeaders,
+      response: { 200: schemas.FetchedAnswer, 304: schemas.NothingNewer }
+    }
   }, async (request, reply) => {
     const { name: consumer, credential } = request.params
-    const { jwe, deliverySeq, ...receipt } = await fetchValue(deps, { consumer, credential }, commandContext(request))
+    const has = deliveryIn(request.headers['if-none-match'])
     unkept(reply)
-    return accepted(reply, receipt, { consumer, credential, delivery_seq: deliverySeq, jwe })
+    if (has !== undefined && await hasNewest(deps, { consumer, credential, deliverySeq: has })) return reply.code(304).header('etag', `"${has}"`).send(null)
+    const { jwe, deliverySeq, ...receipt } = await fetchValue(deps, { consumer, credential }, commandContext(request))
+    const body = accepted(reply, receipt, { consumer, credential, delivery_seq: deliverySeq, jwe })
+    void reply.header('etag', `"${deliverySeq}"`)
+    return body
   })
 
   app.post(`${PATH}/credentials/:credential/acknowledgements`, {
@@ -63,6 +70,12 @@ export const subscriberRoutes = (deps: SubscriberRouteDeps): FastifyPluginAsyncT
     const receipt = await acknowledge(deps, { consumer, credential, deliverySeq }, commandContext(request))
     return accepted(reply, receipt, { consumer, credential, delivery_seq: deliverySeq })
   })
+}
+
+/** Whoever names anything else has to be given what there is. */
+const deliveryIn = (header: string | undefined): number | undefined => {
+  const text = /^"(\d{1,7})"$/.exec(header ?? '')?.[1]
+  return text === undefined ? undefined : Number(text)
 }
 
 /** No cache on the way may keep it. */

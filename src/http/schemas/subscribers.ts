@@ -25,6 +25,10 @@ export const WebhookSecretAnswer = Accepted({
   secret: Type.String({ pattern: '^whsec_[A-Za-z0-9+/]+=*$', maxLength: 128, description: 'Standard Webhooks; a secret' })
 })
 
+export const FetchHeaders = Type.Object({
+  'if-none-match': Type.Optional(Type.String({ maxLength: 32, description: 'The delivery_seq that the consumer has, as ETag gave it out: 304 and no fact if there is nothing newer' }))
+})
+export const NothingNewer = Type.Null({ description: 'The consumer has what it is to use' })
 export const FetchedAnswer = Accepted({
   consumer: Name(), credential: Credential(), delivery_seq: DeliverySeq(),
   jwe: Type.String({ maxLength: 65_536, description: 'Compact JWE (ECDH-ES on X25519, A256GCM) of {credential, value, value_id, delivery_seq, rotation_id?}' })
