@@ -37,7 +37,7 @@ export interface RotationWorld {
   /** A manifest of the vendor's tokens, as the wire has it. */
   manifest: (consumers: readonly object[], more?: object) => object
   /** Puts a manifest and adopts a fresh token of the vendor. @returns the token's id and value */
-  credential: (name: string, consumers?: readonly object[], more?: object) => Promise<{ tokenId: string, value: string }>
+  credential: (name: string, consumers?: readonly object[], more?: object, adopting?: object) => Promise<{ tokenId: string, value: string }>
   open: (name: string, body?: object) => Promise<Job>
   job: (name: string, job: Pick<Job, 'rotation_id'>) => Promise<Job>
   /** POSTs a step on the job as it is known, and waits for it. */
@@ -97,12 +97,12 @@ export const rotationsOf = (service: TestService, vendor: SmallVendor): Rotation
     request,
     manifest,
     job,
-    credential: async (name, consumers = [], more = {}) => {
+    credential: async (name, consumers = [], more = {}, adopting = {}) => {
       expected(await request('PUT', `${PATH}/${name}`, { manifest: manifest(consumers, more), ...WHY }), 200)
       const { tokenId, secret } = await vendor.issue({ description: name })
       const value = secret.reveal()
       noteCanary({ what: 'a value of a credential', text: value })
-      expected(await request('POST', `${PATH}/${name}/value`, { value, vendor_token_id: tokenId, ...WHY }), 200)
+      expected(await request('POST', `${PATH}/${name}/value`, { value, vendor_token_id: tokenId, ...WHY, ...adopting }), 200)
       return { tokenId, value }
     },
     open: async (name, body = {}) => expected(await request('POST', `${PATH}/${name}/rotations`, { ...WHY, ...body }), 201).body as unknown as Job,

@@ -33,11 +33,10 @@ const MOST_READERS = 256
 
 export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsyncTypebox => async (app) => {
   const { watch, heartbeatMs = HEARTBEAT_MS, stalledMs = STALLED_MS } = deps
-  const closing = new AbortController()
-  let readers = 0
+  const readers = new Set<() => void>()
   // Streams have no end of their own; the server's close would wait for them.
   app.addHook('preClose', async () => {
-    closing.abort()
+    for (const end of readers) end()
     await watch.stop()
   })
 
@@ -50,7 +49,7 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
   }, async (request, reply) => {
     const { name: credential, rotation_id: rotationId } = request.params
     const after = lastEventId(request)
-    if (readers >= MOST_READERS) refuse('overloaded', 'Too many follow rotations here already. Read the job itself, or come back later.')
+    if (readers.size >= MOST_READERS) refuse('overloaded', 'Too many follow rotations here already. Read the job itself, or come back later.')
     const over = new AbortController()
     const reader = readerOf(deps, { credential, rotationId })
     const watcher = await watch.watch(`credential-${credential}`)
@@ -66,7 +65,6 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
       return refuse('subject_not_found', 'There is no such rotation of this credential. GET …/rotations lists them.')
     }
 
-    readers++
     let taken = performance.now()
     const lines = async function * () {
       for (let one: JobFact | 'silence' | undefined = first; one !== undefined && !over.signal.aborted; one = await nextOf(facts, after)) {
@@ -81,11 +79,10 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
       if (performance.now() - taken > stalledMs + heartbeatMs) stream.destroy()
       void mayStill(request).then((may) => { if (!may) end() })
     }, heartbeatMs).unref()
-    closing.signal.addEventListener('abort', end, { once: true })
+    readers.add(end)
     stream.once('close', () => {
-      readers--
+      readers.delete(end)
       clearInterval(look)
-      closing.signal.removeEventListener('abort', end)
       end()
     })
     return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).send(stream)

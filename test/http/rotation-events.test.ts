@@ -1,0 +1,168 @@
+// A job as server-sent events: from the beginning or from where one was, with a heartbeat, at the reader's own pace, to its end.
+import { once } from 'node:events'
+import { request as ask, type IncomingMessage } from 'node:http'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import t, { type Test } from 'tap'
+import { createStreamWatch } from '../../src/http/stream-watch.ts'
+import { rotationEventRoutes } from '../../src/http/routes/rotation-events.ts'
+import type { LogEvent } from '../../src/domain/catalogue.ts'
+import type { Delivery } from '../../src/ports.ts'
+import { testDoor } from '../support/door.ts'
+import { PATH, rotationWorld, type Job } from '../support/rotations.ts'
+import { until } from '../support/until.ts'
+
+t.setTimeout(90_000)
+
+interface Followed { events: EventSourceMessage[], comments: string[], status: number, ended: () => boolean, close: () => void }
+
+const follow = async (t: Pick<Test, 'teardown'>, url: string, headers: Record<string, string>): Promise<Followed> => {
+  const asked = ask(url, { headers }).end()
+  const [answer] = await once(asked, 'response') as [IncomingMessage]
+  const events: EventSourceMessage[] = []
+  const comments: string[] = []
+  let ended = false
+  const parser = createParser({ onEvent: (event) => { events.push(event) }, onComment: (comment) => { comments.push(comment) } })
+  answer.setEncoding('utf8').on('data', (text: string) => { parser.feed(text) })
+  answer.on('close', () => { ended = true }).on('error', () => {})
+  asked.on('error', () => {})
+  t.teardown(() => { asked.destroy() })
+  return { events, comments, status: answer.statusCode ?? 0, ended: () => ended, close: () => { asked.destroy() } }
+}
+
+t.test('over HTTP: from the beginning, from the middle, to the end, and for whoever may still read', async (t) => {
+  const world = await rotationWorld(t)
+  const { service, request, step } = world
+  const name = 'told'
+  await world.credential(name)
+  const first = await world.open(name)
+  const url = `${service.url}${PATH}/${name}/rotations/${first.rotation_id}/events`
+  const reader = await world.bearer('rotations-read')
+  const whole = await follow(t, url, reader)
+  t.equal(whole.status, 200)
+  await until(() => whole.events.length === 1)
+  const verified = (await step(name, first, 'verify')).body
+  await until(() => whole.events.length === 3)
+  t.same(whole.events.map(({ event }) => event), ['rotation.opened', 'rotation.verify_started', 'rotation.verified'])
+  const last = JSON.parse(whole.events[2]?.data ?? '') as { fact: string, view: Job, actor: object, at: string }
+  t.match(last, { fact: 'rotation.verified', actor: { type: 'system', id: 'rotation' }, at: String, view: { state: 'verified', transition: verified.transition, steps: ['distribute', 'abort'] } })
+
+  const resumed = await follow(t, url, { ...reader, 'last-event-id': String(whole.events[1]?.id) })
+  await until(() => resumed.events.length === 1)
+  t.same(resumed.events[0], whole.events[2], 'nothing twice, nothing left out')
+  t.equal((await step(name, verified, 'abort')).status, 202)
+  await until(() => whole.ended() && resumed.ended())
+  t.equal(whole.events.at(-1)?.event, 'rotation.aborted')
+  t.same(resumed.events.slice(1), whole.events.slice(3))
+  const over = await request('GET', `${PATH}/${name}/rotations/${first.rotation_id}/events`, undefined, { 'last-event-id': String(whole.events.at(-1)?.id) })
+  t.equal(over.status, 204, 'an event source stops asking')
+
+  const second = await world.open(name)
+  const later = await follow(t, `${service.url}${PATH}/${name}/rotations/${second.rotation_id}/events`, reader)
+  await until(() => later.events.length === 1)
+  t.equal(later.events[0]?.event, 'rotation.opened', 'facts of another job are not among them')
+  const replayed = await follow(t, url, reader)
+  await until(() => replayed.ended())
+  t.same(replayed.events, whole.events, 'an ended one is told to its end')
+  t.match(await request('GET', `${PATH}/${name}/rotations/00000000-0000-4000-8000-000000000000/events`), { status: 404 })
+  t.match(await request('GET', `${PATH}/${name}/rotations/${second.rotation_id}/events`, undefined, { 'last-event-id': 'x' }), { status: 400 })
+  t.notOk(later.ended())
+  await service.stop()
+  await until(() => later.ended())
+  t.pass('and the service closes without waiting for its readers')
+})
+
+const ID = '00000000-0000-4000-8000-00000000000a'
+const at = '2026-07-01T12:00:00.000Z'
+const metadata = { $correlationId: 'c', $causationId: 'c', commandId: 'c', schemaVersion: 1, occurredAt: at, actor: { type: 'system', id: 'rotation' }, requestId: 'r' }
+
+/** A log in memory, of one credential, that counts what is read of it. */
+const memory = () => {
+  const facts: LogEvent[] = []
+  const tellers = new Set<(delivery: Delivery) => void>()
+  const counts = { subscriptions: 0, read: 0 }
+  const add = (type: string, data: object): void => {
+    const revision = BigInt(facts.length)
+    const fact = { id: ID, stream: 'credential-told', revision, position: revision + 1n, created: new Date(at), type, data: { credential: 'told', ...data }, metadata } as unknown as LogEvent
+    facts.push(fact)
+    for (const tell of tellers) tell({ kind: 'event', event: fact })
+  }
+  const events = {
+    last: async () => facts.at(-1),
+    readStream: async function * (_stream: string, { from = 0n }: { from?: bigint } = {}) {
+      for (const fact of facts.slice(Number(from))) {
+        counts.read++
+        yield fact
+      }
+    },
+    subscribe: async function * ({ signal }: { signal: AbortSignal }): AsyncGenerator<Delivery> {
+      counts.subscriptions++
+      const waiting: Delivery[] = []
+      let wake = (): void => {}
+      const tell = (delivery: Delivery): void => { waiting.push(delivery); wake() }
+      tellers.add(tell)
+      signal.addEventListener('abort', () => { wake() }, { once: true })
+      while (!signal.aborted) {
+        const next = waiting.shift()
+        if (next !== undefined) yield next
+        else await new Promise<void>((resolve) => { wake = resolve })
+      }
+      tellers.delete(tell)
+    }
+  }
+  add('credential.manifest_put', {
+    version: 1, putAt: at, manifest: {
+      vendor: { kind: 'chancery-token', principalId: ID }, sensitivity: 'high', owner: { name: '', email: '' }, leadDays: 1,
+      consumers: Array.from({ length: 400 }, (_, i) => ({ consumer: `c${i}`, required: true, delivery: { kind: 'push', url: `https://example.com/${'x'.repeat(200)}` }, healthcheck: 'https://example.com/h', proof: { kind: 'possession' } }))
+    }
+  })
+  add('credential.value_adopted', { valueId: ID, fingerprint: 'f', adoptedAt: at })
+  add('rotation.opened', { rotationId: ID, mode: 'rotate', trigger: 'operator', manifestVersion: 1, oldValueId: ID, openedAt: at })
+  return { events, counts, add }
+}
+
+const app = async (t: Test, log: ReturnType<typeof memory>, options: { heartbeatMs: number, stalledMs?: number }, overrides: Parameters<typeof testDoor>[2] = {}) => {
+  const watch = createStreamWatch({ events: log.events, lingerMs: 50 })
+  const door = await testDoor(t, [rotationEventRoutes({
+    events: log.events, rules: { proofMaxAgeMs: 1, valueGraceMs: 1, alone: true }, vault: { open: async () => ({ status: 'erased' }) }, watch, ...options
+  })], overrides)
+  return { watch, url: `${await door.listen({ port: 0, host: '127.0.0.1' })}${PATH}/told/rotations/${ID}/events` }
+}
+const authorization = 'Bearer rotations-read'
+
+t.test('many readers are one subscription; silence is told; a revoked token reads no further', async (t) => {
+  const log = memory()
+  let revoked = false
+  const access = {
+    judge: async () => ({ outcome: revoked ? 'unauthenticated' : 'allowed', caller: { principalId: ID, kind: 'operator', tokenId: ID, roles: new Set(['rotations-read']) } }) as never,
+    noteRefusal: async () => {}
+  }
+  const { url, watch } = await app(t, log, { heartbeatMs: 100 }, { access })
+  const readers = await Promise.all(Array.from({ length: 20 }, () => follow(t, url, { authorization })))
+  await until(() => readers.every(({ events }) => events.length === 1))
+  log.add('rotation.verify_started', { rotationId: ID, attempt: 1, valueId: ID, startedAt: at })
+  await until(() => readers.every(({ events }) => events.length === 2))
+  t.same([log.counts.subscriptions, watch.watchers], [1, 20])
+  await until(() => readers.every(({ comments }) => comments.length > 0))
+  for (const one of readers.slice(1)) one.close()
+  await until(() => watch.watchers === 1)
+  revoked = true
+  await until(() => readers[0]?.ended() === true)
+  await until(() => watch.watchers === 0)
+  t.pass('the one that was left was told nothing more')
+})
+
+t.test('a reader who takes nothing holds back his own stream and is let go; nothing piles up for him', async (t) => {
+  const log = memory()
+  const { url, watch } = await app(t, log, { heartbeatMs: 100, stalledMs: 400 })
+  const asked = ask(url, { headers: { authorization } }).end()
+  t.teardown(() => { asked.destroy() })
+  asked.on('error', () => {})
+  const [answer] = await once(asked, 'response') as [IncomingMessage]
+  answer.on('error', () => {})
+  answer.pause()
+  const read = log.counts.read
+  // 400 facts, each with some 200 KB of state: more than any socket buffers.
+  for (let attempt = 1; attempt <= 400; attempt++) log.add(attempt % 2 === 0 ? 'rotation.verify_failed' : 'rotation.verify_started', { rotationId: ID, attempt, valueId: ID, exchanges: [], startedAt: at, failedAt: at })
+  await until(() => watch.watchers === 0, 20_000)
+  t.ok(log.counts.read - read < 200, `only ${log.counts.read - read} facts were read for him`)
+})
