@@ -3,7 +3,8 @@ import { credentialAggregate } from '../../domain/credential/credential.ts'
 import type { Credential } from '../../domain/credential/state.ts'
 import type { Mode, Trigger } from '../../domain/rotation/job.ts'
 import { open } from '../../domain/rotation/open.ts'
-import { takeStepOn, type Pasted, type Step, type StepCommand } from '../../domain/rotation/steps.ts'
+import type { Pasted } from '../../domain/rotation/state.ts'
+import { takeStepOn, type Step, type StepCommand } from '../../domain/rotation/steps.ts'
 import type { Loaded } from '../aggregate.ts'
 import type { CommandContext } from '../context.ts'
 import { notReused } from '../execute.ts'
@@ -46,7 +47,7 @@ export const takeStep = async (
   const ticket = step.kind === 'revoke' || step.kind === 'waive' ? await ticketFor(deps, loaded, context, tryOn) : undefined
   if (store !== undefined && !isRepeated(loaded, context)) {
     tryOn(ticket)
-    // In the vault before the fact that says it was minted (decision 31).
+    // In the vault before the fact that names it (decision 31).
     await store()
   }
   return aggregates.execute({ aggregate: credentialAggregate, id: name, context, decide: (credential) => takeStepOn(credential, asked(ticket), rules) })

@@ -49,7 +49,7 @@ const manifestPut = (credential: Credential, { data, metadata }: Extract<Recorde
         value: undefined, job: undefined, past: new Map(), lastCompletedAt: undefined, deliverySeq: 0, held: new Map(), superseded: new Map()
       }
   const open = openJob(known)
-  return open === undefined ? known : { ...known, job: withManifest(open, data.manifest.consumers, metadata.occurredAt) }
+  return open === undefined ? known : { ...known, job: withManifest(open, data.manifest.consumers, known.held, metadata.occurredAt) }
 }
 
 export const credentialAggregate = { category: 'credential', initial: absent, evolve } as const

@@ -94,6 +94,8 @@ const revokingDue = (job: Job, now: number, rules: DueRules): Due => {
   const joiners = newValueDue(job, now, rules) ?? nothing
   if (joiners.actions.length > 0) return joiners
   const next = oldRevokeDue(job, now)
+  // The end waits until who has joined is served, or tried often enough: nobody delivers after it.
+  if (next.actions[0]?.kind === 'finish' && joiners.again !== undefined) return joiners
   return next.again !== undefined && joiners.again !== undefined && joiners.again < next.again ? { ...next, again: joiners.again } : next
 }
 

@@ -1,5 +1,6 @@
 // Folds what becomes of each consumer: joining and changing, deliveries, acknowledgements, proofs and waivers.
 import type { Subscriber } from '../credential/manifest.ts'
+import type { KnownCredential } from '../credential/state.ts'
 import type { Actor, Instant } from '../event.ts'
 import { deliveryError, proofError } from './sentences.ts'
 import type { JobState } from './job.ts'
@@ -39,12 +40,19 @@ const undecided: readonly JobState[] = ['distribute_partial', 'distributed', 'va
  * A version of the manifest in an open job: joiners are new, a changed address voids what was delivered, proved and waived
  * for it, who left is forgotten. Between minting and revoking the job goes back as far as that takes it.
  */
-export const withManifest = (job: Job, subscribers: readonly Subscriber[], at: Instant): Job => {
+export const withManifest = (job: Job, subscribers: readonly Subscriber[], held: KnownCredential['held'], at: Instant): Job => {
+  // One that was left out for a while may hold what it was given before.
+  const joined = (subscriber: Subscriber): ConsumerState =>
+    ({ ...fresh(subscriber), mayHoldNew: job.newValue !== undefined && held.get(subscriber.consumer)?.valueId === job.newValue.valueId })
   const consumers = new Map(subscribers.map((subscriber) => {
     const before = job.consumers.get(subscriber.consumer)
-    return [subscriber.consumer, before === undefined ? fresh(subscriber) : changed(before, subscriber)] as const
+    return [subscriber.consumer, before === undefined ? joined(subscriber) : changed(before, subscriber)] as const
   }))
-  return settled({ ...job, consumers }, at)
+  // Who comes back on the way back is given the old value back as well.
+  const back = job.state !== 'aborting' || job.abort === undefined
+    ? job.abort
+    : { ...job.abort, giveBack: [...new Set([...job.abort.giveBack, ...[...consumers.values()].filter(({ mayHoldNew, announced }) => mayHoldNew && !announced).map(({ subscriber }) => subscriber.consumer)])] }
+  return settled({ ...job, consumers, abort: back }, at)
 }
 
 const changed = (before: ConsumerState, subscriber: Subscriber): ConsumerState => {

@@ -31,7 +31,7 @@ const opened = ({ manifest, value }: KnownCredential, { data, metadata }: Extrac
   rotationId: data.rotationId, mode: data.mode, trigger: data.trigger, state: 'opened', transition: 1,
   openedAt: data.openedAt, openedBy: metadata.actor, changedAt: data.openedAt, endedAt: undefined,
   oldValue: { valueId: data.oldValueId, vendorTokenId: value?.vendorTokenId }, newValue: undefined, failure: undefined, verifyAttempt: 0,
-  minting: undefined, orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
+  minting: undefined, wasUnknown: false, orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
   consumers: new Map(manifest.consumers.map((subscriber) => [subscriber.consumer, fresh(subscriber)])),
   rounds: 0, round: undefined, validatedAt: undefined, gateClosed: undefined, revoking: undefined, refusals: { inARow: 0, probes: 0, probedAt: undefined },
   unconfirmedSince: undefined, abort: undefined, newRevoking: undefined, holder: undefined
@@ -52,7 +52,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.verified': return to('verified')
     case 'rotation.verify_failed': return to('verify_failed', { failure: failing(event.data.exchanges) })
 
-    case 'rotation.distribute_requested': return to('minting', { failure: undefined, minting: minting(event.data.attempt, 'requested', at) })
+    case 'rotation.distribute_requested': return to('minting', { failure: undefined, minting: { ...minting(event.data.attempt, 'requested', at), pasted: event.data.pasted } })
     case 'rotation.mint_started': {
       const { attempt, valueId, label, knownTokenIds } = event.data
       return { ...job, minting: { ...minting(attempt, 'started', at), valueId, label, knownTokenIds } }
@@ -63,7 +63,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
       return job.state === 'minting' ? to('distributing', change) : { ...job, ...change }
     }
     case 'rotation.mint_failed': return whileMinting(job, to, 'mint_failed', { minting: minted(job, 'failed', at), failure: failing(event.data.exchanges) })
-    case 'rotation.mint_outcome_unknown': return whileMinting(job, to, 'mint_outcome_unknown', { minting: minted(job, 'unknown', at), failure: failing(event.data.exchanges) })
+    case 'rotation.mint_outcome_unknown': return whileMinting(job, to, 'mint_outcome_unknown', { minting: minted(job, 'unknown', at), wasUnknown: true, failure: failing(event.data.exchanges) })
     case 'rotation.orphan_found': return { ...job, orphan: { vendorTokenId: event.data.vendorTokenId, foundAt: at }, orphanAt: at }
     case 'rotation.orphan_revoked': return { ...job, orphan: undefined, orphanAt: at }
     case 'rotation.mint_settled': return whileMinting(job, to, 'verified', { minting: minted(job, 'settled', at), failure: undefined })
@@ -101,7 +101,9 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.refusals_probed': {
       const { refusedInARow: inARow, exchanges } = event.data
       const change = { refusals: { inARow, probes: job.refusals.probes + 1, probedAt: at } }
-      return { ...job, ...change, failure: inARow > 0 ? undefined : exchanges.at(-1) ?? job.failure }
+      // What the vendor said to being told to revoke explains more than that the token is refused.
+      const told = (job.revoking ?? job.newRevoking)?.answer
+      return { ...job, ...change, failure: inARow === 0 ? exchanges.at(-1) ?? job.failure : told === 'revoked' ? undefined : job.failure }
     }
     case 'rotation.revoke_unconfirmed': return to('revoke_unconfirmed', { unconfirmedSince: at })
     case 'rotation.done': return to('done', { endedAt: at, failure: undefined })
@@ -133,7 +135,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
 
 const failing = (exchanges: readonly Exchange[]): Exchange | undefined => exchanges.find(({ outcome }) => outcome !== 'passed') ?? exchanges.at(-1)
 
-const minting = (attempt: number, status: Minting['status'], at: Instant): Minting => ({ attempt, status, valueId: undefined, label: undefined, knownTokenIds: undefined, at })
+const minting = (attempt: number, status: Minting['status'], at: Instant): Minting => ({ attempt, status, valueId: undefined, label: undefined, knownTokenIds: undefined, pasted: undefined, at })
 const minted = ({ minting: known }: Job, status: Minting['status'], at: Instant): Minting => ({ ...known ?? minting(1, status, at), status, at })
 
 /** Where the way back was asked for meanwhile, the outcome of a minting moves nothing. */

@@ -35,7 +35,7 @@ const meanings: Readonly<Record<JobState, string>> = {
   verified: 'The current value works and a new one may be minted. Distribute next: it mints a new value and gives it to the consumers.',
   verify_failed: 'Nothing was touched: the vendor did not accept the probes. Mend what its answer says, then verify again, or abort.',
   minting: 'The vendor is asked for a new value; the old one works on.',
-  mint_failed: 'The vendor refused to mint: nothing was made. Mend what its answer says, then distribute again, or abort.',
+  mint_failed: 'No new value came of it: the vendor refused, gave the one that is in use once more, or does not accept what was pasted. The old one works on. Mend what its answer says, then distribute again, or abort.',
   mint_outcome_unknown: 'Whether the vendor minted is not known. Its list is being looked at, and what is found is revoked; then it can be asked again.',
   distributing: 'The consumers are given the new value; the old one works on.',
   distribute_partial: 'Not every required consumer has the new value; the old one works on. Retry those that failed, or abort.',

@@ -58,6 +58,19 @@ export const minted = (
   ? [{ type: 'rotation.minted', data: { ...of, attempt, ...value, exchanges: few(exchanges), mintedAt: at } }]
   : []
 
+/** A value made by hand, once the vendor has accepted it. */
+export const pastedTaken = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.state === 'minting' && job.minting?.attempt === attempt && job.minting.status === 'requested' && job.minting.pasted !== undefined
+    ? [{ type: 'rotation.minted', data: { ...of, attempt, ...job.minting.pasted, exchanges: few(exchanges), mintedAt: at } }]
+    : []
+
+/** One that the vendor does not accept: out of use before it ever was in use. */
+export const pastedRefused = (attempt: number, exchanges: readonly Exchange[], graceMs: number): Outcome => (open) => {
+  const facts = mintNotAsked(attempt, exchanges)(open)
+  const valueId = open.job.minting?.pasted?.valueId
+  return facts.length === 0 || valueId === undefined ? facts : [...facts, superseded(open.credential.name, valueId, new Date(open.at), graceMs)]
+}
+
 const isClaimed = ({ minting }: Job, attempt: number, valueId: string | undefined): boolean =>
   minting?.status === 'started' && minting.attempt === attempt && (valueId === undefined || minting.valueId === valueId)
 
@@ -73,6 +86,12 @@ export const mintSettled = (then: Job, exchanges: readonly Exchange[]): Outcome 
 export const orphanFound = (then: Job, token: Listed, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
   job.orphan === undefined && unmoved(then, job) && leftovers(job, [token]).length > 0
     ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId: token.tokenId, exchanges: few(exchanges), foundAt: at } }]
+    : []
+
+/** Minted by a process that had been given up meanwhile: it tells what it made. Nothing while another minting is under way, whose token it could be taken for. */
+export const strayMade = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.orphan === undefined && job.minting?.status !== 'started' && vendorTokenId !== job.newValue?.vendorTokenId && vendorTokenId !== job.oldValue.vendorTokenId
+    ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId, exchanges: few(exchanges), foundAt: at } }]
     : []
 
 export const orphanRevoked = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.orphan?.vendorTokenId === vendorTokenId
@@ -153,7 +172,8 @@ export const aborted = (graceMs: number, untried: boolean): Outcome => ({ creden
   if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined) return []
   return [
     { type: 'rotation.aborted', data: { ...of, abortedAt: at } },
-    ...job.newValue === undefined ? [] : [superseded(credential.name, job.newValue.valueId, new Date(at), graceMs)]
+    ...[job.newValue?.valueId ?? job.minting?.pasted?.valueId].filter((valueId) => valueId !== undefined)
+      .map((valueId) => superseded(credential.name, valueId, new Date(at), graceMs))
   ]
 }
 

@@ -25,6 +25,9 @@ export interface ConsumerState {
   waived: { by: Actor, at: Instant, ticket: string | undefined } | undefined
 }
 
+/** A pasted value as a fact may know it. */
+export interface Pasted { valueId: string, fingerprint: string, vendorTokenId?: string, expiresAt?: Instant }
+
 /** A minting: asked for by an operator, claimed by a process, and what came of it. */
 export interface Minting {
   attempt: number
@@ -32,6 +35,8 @@ export interface Minting {
   valueId: string | undefined
   label: string | undefined
   knownTokenIds: readonly string[] | undefined
+  /** Made by hand: in the vault already, and not tried yet. */
+  pasted: Pasted | undefined
   /** When the status changed. */
   at: Instant
 }
@@ -65,6 +70,8 @@ export interface Job {
   failure: Exchange | undefined
   verifyAttempt: number
   minting: Minting | undefined
+  /** True once the outcome of a minting was unknown: something of it may come late. */
+  wasUnknown: boolean
   /** Announced, and not known to be gone. */
   orphan: { vendorTokenId: string, foundAt: Instant } | undefined
   /** The last time that an orphan was found or revoked. */

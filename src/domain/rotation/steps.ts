@@ -9,7 +9,7 @@ import type { StepName } from './job.ts'
 import { offered, replacedAlready } from './offered.ts'
 import type { RotationRules } from './rules.ts'
 import { gate } from './standing.ts'
-import type { Job } from './state.ts'
+import type { Job, Pasted } from './state.ts'
 
 export type Step =
   | { kind: 'verify' }
@@ -20,9 +20,6 @@ export type Step =
   | { kind: 'waive', consumer: string }
   | { kind: 'revoke', confirm: string }
   | { kind: 'abort' }
-
-/** A pasted value as a fact may know it. */
-export interface Pasted { valueId: string, fingerprint: string, vendorTokenId?: string, expiresAt?: Instant }
 
 export interface StepCommand {
   rotationId: string
@@ -88,12 +85,10 @@ const distribute = ({ credential, job, of, at }: Asked, pasted: Pasted | undefin
   const manual = credential.manifest.vendor.kind === 'manual'
   if (manual && pasted === undefined) refuse('invalid_request', 'This vendor is a human: mint the new value by hand and send it along as value.')
   if (!manual && pasted !== undefined) refuse('invalid_request', 'The vendor mints the new value itself. Send none.')
-  if (pasted !== undefined && pasted.fingerprint === credential.value?.fingerprint) refuse('invalid_request', 'This is the value that is in use already. Send the new one.')
+  const { value } = credential
+  if (pasted !== undefined && (pasted.fingerprint === value?.fingerprint || (pasted.vendorTokenId !== undefined && pasted.vendorTokenId === value?.vendorTokenId))) refuse('invalid_request', 'This is the value that is in use already. Send the new one.')
   const attempt = (job.minting?.attempt ?? 0) + 1
-  return [
-    { type: 'rotation.distribute_requested', data: { ...of, attempt, ...pasted !== undefined && { pasted }, requestedAt: at } },
-    ...pasted === undefined ? [] : [{ type: 'rotation.minted' as const, data: { ...of, attempt, ...pasted, exchanges: [], mintedAt: at } }]
-  ]
+  return [{ type: 'rotation.distribute_requested', data: { ...of, attempt, ...pasted !== undefined && { pasted }, requestedAt: at } }]
 }
 
 const waive = ({ job, of, at }: Asked, name: string, ticket: StepCommand['ticket']): Facts => {
@@ -122,6 +117,7 @@ export const confirmed = (name: string, typed: string | undefined): void => {
   if (typed !== name) refuse('confirmation_mismatch', `Type the name of the credential exactly as it is: ${name}.`)
 }
 
-const abort = ({ job, of, at }: Asked): Facts => abortTable[job.state].kind === 'at_once'
+/** After a minting whose outcome was unknown the vendor's list is looked at before the end, whatever the state. */
+const abort = ({ job, of, at }: Asked): Facts => abortTable[job.state].kind === 'at_once' && !job.wasUnknown
   ? [{ type: 'rotation.aborted', data: { ...of, abortedAt: at } }]
   : [{ type: 'rotation.abort_requested', data: { ...of, from: job.state, requestedAt: at } }]

@@ -1,12 +1,13 @@
 // Stage 1, and minting: each request to the vendor once, its outcome recorded, what is unknown settled by the vendor's list.
 import { credentialAggregate } from '../../domain/credential/credential.ts'
+import type { Exchange } from '../../domain/credential/fields.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import { labelOf, leftovers } from '../../domain/rotation/leftovers.ts'
-import { mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, verified } from '../../domain/rotation/outcomes.ts'
-import { RETRY_MS } from '../../domain/rotation/rules.ts'
-import type { MintOutcome } from '../../rotation-ports.ts'
-import type { Performed, Turn } from './turn.ts'
+import { mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
+import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
+import type { MintOutcome, VendorGateway } from '../../rotation-ports.ts'
+import type { Memory, Performed, Turn } from './turn.ts'
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>
 
@@ -20,9 +21,12 @@ export const verify = async ({ deps, gateway, record }: Turn, { attempt, valueId
 
 /** What a fact can hold of a vendor's list. */
 const MOST_KNOWN = 1_000
+/** So often a new value is tried at the vendor, which may need a moment, before it counts as one that does not work. */
+const NEW_VALUE_TRIES = 3
 
 export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
   const { deps, gateway, job, memory, claim, record } = turn
+  if (job.minting?.pasted !== undefined) return takePasted(turn, attempt, job.minting.pasted.valueId)
   const before = gateway.lists ? await gateway.list() : undefined
   // Without a list an unknown outcome could not be settled: better nothing is minted.
   if (before?.status === 'failed') {
@@ -32,31 +36,79 @@ export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
   const unlabelled = before !== undefined && before.tokens.every(({ label }) => label === undefined) && before.tokens.length <= MOST_KNOWN
   const valueId = deps.ids.derive('minted', job.rotationId, String(attempt), deps.holder)
   const label = labelOf(job.rotationId, attempt)
-  const started = mintStarted(attempt, { valueId, label, ...unlabelled && { knownTokenIds: before.tokens.map(({ tokenId }) => tokenId) } }, before === undefined ? [] : [before.exchange])
-  if (!await claim(started)) return undefined
-  const outcome = await gateway.mint({ label, valueId })
-  memory.rest = async () => {
-    await recordMinting(turn, attempt, valueId, outcome)
-    memory.rest = undefined
+  const known = before?.tokens.map(({ tokenId }) => tokenId) ?? []
+  const claimedAt = deps.clock.now().getTime()
+  if (!await claim(mintStarted(attempt, { valueId, label, ...unlabelled && { knownTokenIds: known } }, before === undefined ? [] : [before.exchange]))) return undefined
+  // A process that stood still since may have been given up by another one.
+  if (deps.clock.now().getTime() - claimedAt > gateway.timeLimitMs) {
+    await record(mintUnknown(attempt, valueId, []))
+    return undefined
   }
-  await memory.rest()
+  const rest = endOfMinting(turn, attempt, valueId, await gateway.mint({ label, valueId }), new Set(known))
+  memory.rest = rest
+  return rest()
+}
+
+/** A value made by hand is tried before anybody is given it: what is mistyped is told at once. */
+const takePasted = async ({ deps, gateway, record, rules }: Turn, attempt: number, valueId: string): Performed => {
+  const secret = await deps.values.open(valueId)
+  const { works, exchanges } = await tryNew(gateway, secret)
+  if (works === undefined) return RETRY_MS
+  await record(works ? pastedTaken(attempt, exchanges) : pastedRefused(attempt, exchanges, rules.valueGraceMs))
   return undefined
 }
 
-/** The value is in the vault before the fact says that it was minted (decision 31). */
-const recordMinting = async ({ deps, credential, record }: Turn, attempt: number, valueId: string, outcome: MintOutcome): Promise<void> => {
-  const exchanges = [outcome.exchange]
-  if (outcome.status !== 'minted') {
-    await record(outcome.status === 'refused' ? mintRefused(attempt, valueId, exchanges) : mintUnknown(attempt, valueId, exchanges))
-    return
+/** Does the vendor accept the value? Undefined: it did not say. */
+export const tryNew = async (gateway: VendorGateway, secret: Secret | undefined): Promise<{ works: boolean | undefined, exchanges: Exchange[] }> => {
+  if (secret === undefined) return { works: false, exchanges: [] }
+  const exchanges = await gateway.verify(secret, { replace: false })
+  const outcome = exchanges[0]?.outcome
+  return { works: outcome === 'unknown' || outcome === undefined ? undefined : outcome === 'passed', exchanges }
+}
+
+/**
+ * The rest of a minting that was answered: the value is tried, stored, and only then said to be minted (decision 31). One that does not
+ * work is an unknown outcome: its token is found by the list, and revoked.
+ */
+const endOfMinting = (turn: Turn, attempt: number, valueId: string, outcome: MintOutcome, known: ReadonlySet<string>): NonNullable<Memory['rest']> => {
+  let tries = 0
+  return async () => {
+    const { memory, gateway, record } = turn
+    const { exchange } = outcome
+    const end = async (decision: Outcome): Promise<undefined> => {
+      await record(decision)
+      memory.rest = undefined
+    }
+    if (outcome.status === 'unknown') return end(mintUnknown(attempt, valueId, [exchange]))
+    // The one in use, given once more, is no new one, and nothing to be revoked.
+    if (outcome.status === 'refused' || isOld(turn, outcome, known)) return end(mintRefused(attempt, valueId, [exchange]))
+    const { works, exchanges } = await tryNew(gateway, outcome.secret)
+    if (works !== true && ++tries < NEW_VALUE_TRIES) return pauseAfter(tries)
+    if (works !== true) return end(mintUnknown(attempt, valueId, [exchange, ...exchanges]))
+    await recordMinted(turn, attempt, valueId, outcome, exchanges)
+    memory.rest = undefined
+    return undefined
   }
-  const { secret, tokenId, expiresAt } = outcome
+}
+
+type Minted = MintOutcome & { status: 'minted' }
+
+const isOld = ({ credential, job, deps }: Turn, { secret, tokenId }: Minted, known: ReadonlySet<string>): boolean =>
+  deps.values.fingerprint(secret) === credential.value?.fingerprint || (tokenId !== undefined && (tokenId === job.oldValue.vendorTokenId || known.has(tokenId)))
+
+const recordMinted = async (turn: Turn, attempt: number, valueId: string, { secret, tokenId, expiresAt, exchange }: Minted, tried: readonly Exchange[]): Promise<void> => {
+  const { deps, credential, gateway, job, record } = turn
   const { values } = deps
   await values.put({ valueId, credential: credential.name, secret })
   const value = { valueId, fingerprint: values.fingerprint(secret), ...tokenId !== undefined && { vendorTokenId: tokenId }, ...expiresAt !== undefined && { expiresAt } }
-  const { appended } = await record(minted(attempt, value, exchanges))
-  // Given up meanwhile by another process, which revokes the token as an orphan; a repeat of our own append changes nothing.
-  if (!appended && !await isOurs(deps, credential.name, valueId)) await values.destroy(valueId)
+  const { appended } = await record(minted(attempt, value, [exchange, ...tried]))
+  // A repeat of our own append changes nothing.
+  if (appended || await isOurs(deps, credential.name, valueId)) return
+  // Given up meanwhile by another process: nobody is to have what was made.
+  await values.destroy(valueId)
+  if (tokenId === undefined) return
+  const told = await record(strayMade(tokenId, [exchange]))
+  if (!told.appended && told.job?.rotationId !== job.rotationId) await gateway.revoke({ tokenId, value: secret })
 }
 
 const isOurs = async ({ aggregates }: Turn['deps'], name: string, valueId: string): Promise<boolean> => {

@@ -3,7 +3,7 @@ import type { Action } from '../../domain/rotation/actions.ts'
 import { leftovers } from '../../domain/rotation/leftovers.ts'
 import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, orphanFound, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
-import { revokeOrphan } from './perform-mint.ts'
+import { revokeOrphan, tryNew } from './perform-mint.ts'
 import type { Performed, Turn } from './turn.ts'
 
 /** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
@@ -26,6 +26,12 @@ export const checkBeforeRevoke = async (turn: Turn): Performed => {
       return undefined
     }
   }
+  // Proofs say that the new value is used, not that it works.
+  const { works, exchanges } = await tryNew(gateway, job.newValue && await turn.deps.values.open(job.newValue.valueId))
+  if (works !== true) {
+    await record(gateClosed(works === false ? 'new_value_refused' : 'new_value_untried', exchanges))
+    return undefined
+  }
   return revokeOld(turn, 1)
 }
 
@@ -33,7 +39,10 @@ export const revokeOld = async ({ deps, gateway, job, claim, record }: Turn, att
   if (!await claim(revokeStarted(attempt))) return undefined
   const { valueId, vendorTokenId: tokenId } = job.oldValue
   const { status, exchange } = await gateway.revoke({ ...tokenId !== undefined && { tokenId }, value: await deps.values.open(valueId) })
-  await record(revokeAnswered(attempt, status, [exchange]))
+  const seen = status === 'refused' && tokenId !== undefined && gateway.lists ? await gateway.list() : undefined
+  // Somebody revoked it by hand: the vendor will not do it again, and does not list it any more.
+  const byHand = seen?.status === 'listed' && seen.tokens.every((token) => token.tokenId !== tokenId)
+  await record(revokeAnswered(attempt, byHand ? 'revoked' : status, [exchange, ...seen === undefined ? [] : [seen.exchange]]))
   return undefined
 }
 

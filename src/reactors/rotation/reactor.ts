@@ -32,7 +32,8 @@ export const rotationReactor = (deps: RotationReactorDeps): Reactor => {
 
 const carryOut = async (deps: RotationReactorDeps, intent: Intent, memory: Memory): Promise<number | undefined> => {
   const { aggregates, clock } = deps
-  await memory.rest?.()
+  const rest = await memory.rest?.()
+  if (rest !== undefined) return rest
   for (;;) {
     const { state } = await aggregates.current(credentialAggregate, nameOf(intent))
     const job = openJob(state)

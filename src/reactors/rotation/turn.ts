@@ -18,8 +18,8 @@ export type RotationReactorDeps = Omit<FetchDeps, 'deliveries' | 'tickets'> & {
 
 /** What a process knows of a job beyond its facts, and may lose. */
 export interface Memory {
-  /** The rest of a minting whose answer is known and not recorded yet. */
-  rest: (() => Promise<void>) | undefined
+  /** The rest of a minting whose answer is known and not recorded yet; says in how many ms to go on with it. */
+  rest: (() => Performed) | undefined
 }
 
 export interface Turn {
