@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { OutgoingFailure, failureOf, type Failure } from './failures.ts'
 
 /** Longest body of an answer, in bytes. */
-export const ANSWER_LIMIT = 64 * 1024
+const ANSWER_LIMIT = 64 * 1024
 
 export interface Sent {
   /** False: certainly nothing of the request left. */

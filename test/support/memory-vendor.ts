@@ -2,7 +2,7 @@
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { Instant } from '../../src/domain/event.ts'
-import type { ListedToken, VendorGateway, Vendors } from '../../src/rotation-ports.ts'
+import type { ListedToken, VendorGateway } from '../../src/rotation-ports.ts'
 
 export interface MemoryClock { now (): Date, sleep (ms: number): Promise<void> }
 
@@ -199,9 +199,6 @@ export const memoryVendor = ({ clock, timeLimitMs = 5_000, lists = true, labels 
     minted: () => [...minted]
   }
 }
-
-/** Vendors that open one of these for each credential. */
-export const memoryVendors = (of: (credential: string) => MemoryVendor): Vendors => ({ gateway: ({ credential }) => of(credential), check: async () => [] })
 
 const isRead = (kind: VendorCall): boolean => kind !== 'mint' && kind !== 'revoke'
 
