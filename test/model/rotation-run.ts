@@ -52,6 +52,21 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
       return
     }
     case 'manifest': if (on !== undefined) change(world, on, step); return
+    case 'when': {
+      const { by, process, consumer, then } = step
+      const on = { pause: 0, by, process, consumer }
+      world.whens.push({
+        fact: step.fact,
+        run: () => {
+          if (then === 'crash') world.process(process)?.die()
+          else if (then === 'use') happen(world, operators, { do: 'use', ...on })
+          else if (then === 'go') happen(world, operators, { do: 'go', pick: 0, ...on })
+          else if (then === 'abort') happen(world, operators, { do: 'abort', ...on })
+          else happen(world, operators, { do: 'manifest', change: then, ticket: true, ...on })
+        }
+      })
+      return
+    }
     case 'vendor': vendor.fault(step.call, ...step.faults); return
     case 'kill': kill(world, step.which); return
     case 'connection': vendor.connected = step.up; return
@@ -159,6 +174,7 @@ const kill = (world: World, which: 'old' | 'new'): void => {
 /** All faults stop; consumers take what they are given, and those that pull ask again and again. */
 const heal = async (world: World): Promise<void> => {
   const { vendor, values, deliveries, processes, setup } = world
+  world.whens.length = 0
   vendor.heal()
   vendor.connected = true
   values.heal()

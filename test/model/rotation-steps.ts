@@ -1,5 +1,6 @@
 // What may happen to a rotation in the model: operators, consumers, vendor, crashes and time, as plain JSON that a fixture can keep.
 import fc from 'fast-check'
+import { rotationEvents } from '../../src/domain/rotation/events.ts'
 import { stepNames } from '../../src/domain/rotation/job.ts'
 import type { PushBehaviour, ProbeBehaviour } from '../support/memory-deliveries.ts'
 import type { VendorCall, VendorFault } from '../support/memory-vendor.ts'
@@ -32,6 +33,10 @@ export const anyStep = fc.oneof(
   step('look', 2, { by, process }),
   step('abort', 2, { by, process }),
   step('manifest', 6, { process, change: fc.constantFrom('join', 'join', 'leave', 'require', 'relax', 'move'), consumer, ticket: fc.boolean() }),
+  /** The next time that this is recorded, something comes right after it. */
+  step('when', 6, {
+    by, process, consumer, fact: fc.constantFrom(...Object.keys(rotationEvents)), then: fc.constantFrom('abort', 'crash', 'join', 'leave', 'require', 'relax', 'move', 'use', 'go')
+  }),
   step('vendor', 8, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
   step('kill', 1, { which: fc.constantFrom('old', 'new') }),
   step('connection', 1, { up: fc.boolean() }),

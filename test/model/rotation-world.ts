@@ -72,6 +72,8 @@ export const openWorld = async (setup: Setup) => {
   const killed = new Set<string>()
   /** Value → token, of all that were issued by hand. */
   const issued = new Map<string, string>()
+  /** What is to happen as soon as a fact is recorded. */
+  const whens: Array<{ fact: string, run: () => void }> = []
   const liars = new Set<string>()
   const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, proofMaxAgeMs: rules.proofMaxAgeMs, lied: (name) => liars.has(name), killed: (secret) => killed.has(secret.reveal()) })
   /** What the facts add up to, by the program's own fold: only for what readers are shown. */
@@ -111,6 +113,10 @@ export const openWorld = async (setup: Setup) => {
     checks.moment()
     // It costs as much as all the rest: each fourth fact will do.
     if (log.events.length % 4 === 0) offersWhatItAccepts()
+    for (const { type } of events) {
+      const at = whens.findIndex(({ fact }) => fact === type)
+      for (const { run } of at < 0 ? [] : whens.splice(at, 1)) void clock.sleep(0).then(run)
+    }
     for (const event of events) for (const process of processes) if (!process.dead) process.follow(event)
   }
 
@@ -181,7 +187,7 @@ export const openWorld = async (setup: Setup) => {
   }
 
   const world = {
-    setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, liars, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
+    setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, liars, whens, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
     /** Consumers that pull go on asking. */
     pulling: true,
     current: () => folded,
