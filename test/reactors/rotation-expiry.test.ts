@@ -1,0 +1,51 @@
+// Expiring credentials: the job opens itself, is verified once, and waits; the owner hears of a failure, by one mail.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { rotationWorld, PATH, type Job } from '../support/rotations.ts'
+import { testService } from '../support/service.ts'
+import { until } from '../support/until.ts'
+
+t.setTimeout(90_000)
+const soon = { expires_at: new Date(Date.now() + 3 * 86_400_000).toISOString() }
+
+t.test('two processes, one job; verified, and no further; a failure is mailed once', async (t) => {
+  const world = await rotationWorld(t, { CHANCERY_API_PROCESSES: 'many' })
+  const { request, service, vendor } = world
+  // Beside it a second process of the same stores, with a schedule of its own.
+  await testService(t, { beside: service, env: { CHANCERY_ROLES: 'reactor', CHANCERY_HTTP_PORT: '0' } })
+  const facts = async (name: string) => (await request('GET', `/api/v1/audit/replay?stream=credential-${name}`)).text.trim().split('\n').map((line) => JSON.parse(line) as { type: string, data: Record<string, unknown>, metadata: { actor: object } })
+  const jobs = async (name: string): Promise<Job[]> => ((await request('GET', `${PATH}/${name}/rotations`)).body as { items: Job[] }).items
+
+  await world.credential('later', [], { lifetime_days: 400 })
+  await world.credential('near', [], {}, soon)
+  // Dead before anybody looks.
+  await vendor.fault({ call: 'metadata', kind: 'no', times: 1_000 })
+  await world.credential('dead', [], {}, soon)
+  await until(async () => (await jobs('dead'))[0]?.state === 'verify_failed', 30_000)
+  await vendor.heal()
+  await until(async () => ['verified', 'verify_failed'].includes(String((await jobs('near'))[0]?.state)), 30_000)
+  t.match((await jobs('near')).length, 1)
+  t.match(await jobs('near'), [{ trigger: 'expiry', opened_by: { type: 'system', id: 'expiry' } }])
+  await until(async () => (await facts('dead')).some(({ type }) => type === 'rotation.owner_mail_sent'), 30_000)
+
+  const outbox = join(service.dataDir, 'outbox')
+  const mails = readdirSync(outbox).map((file) => readFileSync(join(outbox, file), 'utf8')).filter((mail) => mail.includes('The rotation of dead could not begin'))
+  t.equal(mails.length, 1)
+  t.match(mails[0], /canary\.owner@example\.org[\s\S]*Nothing was changed[\s\S]*chancery rotate dead/)
+  const types = (await facts('dead')).map(({ type }) => type)
+  t.same(types, [
+    'credential.manifest_put', 'credential.value_adopted', 'rotation.opened', 'rotation.verify_started', 'rotation.verify_failed',
+    'rotation.owner_mail_requested', 'rotation.owner_mail_attempted', 'rotation.owner_mail_sent'
+  ], 'each once')
+  const open = (await request('GET', '/api/v1/audit/open-intents')).text
+  t.notMatch(open, 'owner_mail')
+
+  const dead = (await jobs('dead'))[0] as Job
+  const job = await world.job('dead', dead)
+  t.match(await world.step('dead', job, 'abort'), { status: 202, body: { state: 'aborted' } })
+  const marker = (await request('POST', `${PATH}/later/rotations`, { reason: 'to see time pass' })).body
+  await until(async () => (await jobs('later'))[0]?.rotation_id === marker['rotation_id'])
+  t.equal((await jobs('dead')).length, 1, 'who gave it up is not asked again at once')
+  t.same((await jobs('later')).map(({ state }) => state), ['opened'], 'what is not due is not touched, nor what an operator opened')
+})
