@@ -147,7 +147,7 @@ const prepare = async (log: Log, ports: readonly number[]) => {
     const deliveries = createDeliveries({ outgoing: counted, clock, redis: { url: () => undefined, stream: 'none' }, keys: { webhookSecret: (place) => createHmac('sha256', 'bench').update(place).digest() } })
     const reactor = rotationReactor({ ...shared, deliveries, holder: 'bench' })
     await putManifest(shared, { credential, manifest: manifestOf(credential, ports) }, context())
-    await adoptValue(shared, { credential, value: new Secret(randomBytes(32).toString('base64url')) }, context())
+    await adoptValue(shared, { credential, value: new Secret(randomBytes(32).toString('base64url')), vendorTokenId: 'the-old-one' }, context())
     const { rotationId } = await openRotation(shared, { credential, mode: 'rotate', trigger: 'operator' }, context())
     const step = async (kind: 'verify' | 'distribute' | 'validate', wanted: JobState): Promise<void> => {
       const jobNow = async () => openJob((await aggregates.cached(credentialAggregate, credential)).state)
