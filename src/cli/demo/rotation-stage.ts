@@ -55,7 +55,7 @@ export const createRotationStage = (client: Client, tell: Narrator, signal: Abor
       try {
         await send('PUT', credentialPath(credential), { manifest, reason }, 'the manifest is a fact')
       } catch (error) {
-        if (error instanceof ProblemFailure && error.problem.code === 'manifest_invalid') throw new Failure('refused', `${error.message}\n${JSON.stringify(error.problem.fields['errors'])}`)
+        if (error instanceof ProblemFailure && error.problem.code === 'manifest_invalid') throw new Failure('refused', `${JSON.stringify(error.problem.fields['errors'])}\nThe story's vendor and consumers speak plain http on this machine. Stop the service, and start it with: CHANCERY_OUTGOING_HTTP=loopback npm start`)
         throw error
       }
     },
