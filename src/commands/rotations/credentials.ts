@@ -1,9 +1,10 @@
 // Use cases on a credential itself: its manifest, and the value that is in use.
 import { refuse } from '../../domain/codes.ts'
 import { credentialAggregate } from '../../domain/credential/credential.ts'
-import { checkManifest } from '../../domain/credential/manifest-check.ts'
+import { checkManifest, type ManifestError } from '../../domain/credential/manifest-check.ts'
 import type { Manifest } from '../../domain/credential/manifest.ts'
 import type { Secret } from '../../domain/credential/secret.ts'
+import { leadsElsewhere } from '../../domain/credential/vendor-address.ts'
 import type { Instant } from '../../domain/event.ts'
 import { adopt, letGo, putManifestOn } from '../../domain/rotation/open.ts'
 import type { CommandContext } from '../context.ts'
@@ -17,11 +18,11 @@ import { checkedTicket, type CredentialReceipt, type RotationDeps } from './deps
 export const putManifest = async (
   deps: RotationDeps, { credential: name, manifest, ifMatch }: { credential: string, manifest: Manifest, ifMatch?: bigint }, context: CommandContext
 ): Promise<CredentialReceipt> => {
-  const { aggregates, vendors } = deps
+  const { aggregates, vendors, rules } = deps
   const { state, commands } = await aggregates.current(credentialAggregate, name)
   const repeated = commands.has(context.commandId)
   if (!repeated) {
-    const errors = checkManifest(name, manifest)
+    const errors = [...checkManifest(name, manifest), ...await checkConnection(deps, manifest)]
     const sayings = await vendors.check({ credential: name, manifest })
     errors.push(...sayings.map((message) => ({ path: '/vendor', message })))
     if (errors.length > 0) refuse('manifest_invalid', `The manifest has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}: mend them all, then put it again.`, { errors })
@@ -29,8 +30,19 @@ export const putManifest = async (
   const ticket = repeated || letGo(state, manifest).length === 0 ? undefined : await checkedTicket(deps, context)
   return aggregates.execute({
     aggregate: credentialAggregate, id: name, context, ...ifMatch !== undefined && { ifMatch },
-    decide: (credential) => putManifestOn(credential, { name, manifest, ticket, at: context.at })
+    decide: (credential) => putManifestOn(credential, { name, manifest, ticket, at: context.at, graceMs: rules.valueGraceMs })
   })
+}
+
+/** A credential that serves as a connection is used at its own vendor, and nowhere else: whoever writes this manifest need not be trusted with it. */
+const checkConnection = async ({ aggregates }: RotationDeps, { vendor, connection }: Manifest): Promise<ManifestError[]> => {
+  if (connection === undefined || !('credential' in connection)) return []
+  const path = '/connection/credential'
+  const { state } = await aggregates.current(credentialAggregate, connection.credential)
+  if (state.status === 'absent') return [{ path, message: `There is no credential ${connection.credential}: put its manifest first.` }]
+  return leadsElsewhere(state.manifest.vendor, vendor)
+    ? [{ path, message: `The credential ${connection.credential} is for other addresses than this vendor's: it is sent to its own vendor only.` }]
+    : []
 }
 
 /**

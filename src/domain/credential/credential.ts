@@ -2,9 +2,10 @@
 import type { RecordedOf } from '../catalogue.ts'
 import type { Instant } from '../event.ts'
 import { foldRotation, isRotationFact } from '../rotation/fold.ts'
-import { fetched, withManifest } from '../rotation/fold-consumers.ts'
+import { fetched, move, withManifest } from '../rotation/fold-consumers.ts'
 import type { Job } from '../rotation/state.ts'
 import type { Credential, KnownCredential } from './state.ts'
+import { otherVendor } from './vendor-address.ts'
 
 export type { Credential, CurrentValue, KnownCredential } from './state.ts'
 
@@ -31,7 +32,8 @@ const evolve = (credential: Credential, event: RecordedOf<'credential'>): Creden
     }
     case 'credential.value_superseded': {
       const { valueId, destroyAfter } = event.data
-      return { ...credential, superseded: new Map(credential.superseded).set(valueId, { destroyAfter }) }
+      const value = credential.value?.valueId === valueId ? undefined : credential.value
+      return { ...credential, value, superseded: new Map(credential.superseded).set(valueId, { destroyAfter }) }
     }
     case 'credential.value_destroyed': {
       const superseded = new Map(credential.superseded)
@@ -49,7 +51,11 @@ const manifestPut = (credential: Credential, { data, metadata }: Extract<Recorde
         value: undefined, job: undefined, past: new Map(), lastCompletedAt: undefined, deliverySeq: 0, held: new Map(), superseded: new Map()
       }
   const open = openJob(known)
-  return open === undefined ? known : { ...known, job: withManifest(open, data.manifest.consumers, known.held, metadata.occurredAt) }
+  if (open === undefined || credential.status === 'absent') return known
+  const job = withManifest(open, data.manifest.consumers, known.held, metadata.occurredAt)
+  // What stage 1 found out, it found out at the vendor as it was.
+  const stale = open.minting === undefined && otherVendor(credential.manifest, data.manifest)
+  return { ...known, job: stale ? move(job, 'opened', metadata.occurredAt) : job }
 }
 
 export const credentialAggregate = { category: 'credential', initial: absent, evolve } as const

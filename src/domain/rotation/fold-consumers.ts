@@ -1,4 +1,5 @@
 // Folds what becomes of each consumer: joining and changing, deliveries, acknowledgements, proofs and waivers.
+import { canonical } from '../credential/canonical.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { KnownCredential } from '../credential/state.ts'
 import type { Actor, Instant } from '../event.ts'
@@ -61,10 +62,6 @@ const changed = (before: ConsumerState, subscriber: Subscriber): ConsumerState =
   if (!same) return { ...fresh(subscriber), mayHoldNew: before.mayHoldNew || before.delivery !== undefined }
   return { ...before, subscriber, waived: subscriber.required ? undefined : before.waived }
 }
-
-/** Text of a value that does not depend on the order of its keys. */
-export const canonical = (value: unknown): string => JSON.stringify(value, (_key, part: unknown) =>
-  typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1)) : part) ?? ''
 
 /** Between minting and revoking: who is still to be given the new value brings the job back to distributing, who lost their proof to validating. */
 export const settled = (job: Job, at: Instant): Job => {

@@ -3,9 +3,9 @@ import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import { openJob } from '../credential/credential.ts'
 import type { Manifest } from '../credential/manifest.ts'
+import { leadsElsewhere, needsTokenId, otherVendor } from '../credential/vendor-address.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
 import type { Instant } from '../event.ts'
-import { canonical } from './fold-consumers.ts'
 import type { Mode, Trigger } from './job.ts'
 import { confirmed } from './steps.ts'
 
@@ -30,6 +30,9 @@ export const open = (state: Credential, { rotationId, mode, trigger, confirm, ti
   notOpen(credential)
   const { name, version, value } = credential
   if (value === undefined) return refuse('value_missing', 'Chancery does not have the value that is in use. Adopt it first: POST /api/v1/credentials/{name}/value.')
+  if (value.vendorTokenId === undefined && needsTokenId(credential.manifest.vendor)) {
+    refuse('conflict', 'The vendor has to be told which token to revoke, and the id of the one in use is not known. Adopt the value again, with vendor_token_id.')
+  }
   if (mode === 'replace') {
     confirmed(name, confirm)
     if (ticket === undefined) refuse('ticket_invalid', 'To replace a dead credential needs a ticket.')
@@ -44,31 +47,40 @@ export const letGo = (credential: Credential, manifest: Manifest): string[] => {
   return credential.manifest.consumers.filter((subscriber) => subscriber.required && !required.has(subscriber.consumer)).map(({ consumer }) => consumer)
 }
 
-/** Refuses with `ticket_invalid`, and with `rotation_open` another vendor while a token of the present one may be in the making. */
+/**
+ * Refuses with `ticket_invalid`, and with `rotation_open` another vendor while a token of the present one may be in the making. Other
+ * addresses of the vendor void the value: it was handed over for the ones before (the issue: a changed URL voids what was stored for it).
+ */
 export const putManifestOn = (
-  credential: Credential, { name, manifest, ticket, at }: { name: string, manifest: Manifest, ticket: 'open' | 'format' | undefined, at: Date }
+  credential: Credential, { name, manifest, ticket, at, graceMs }: { name: string, manifest: Manifest, ticket: 'open' | 'format' | undefined, at: Date, graceMs: number }
 ): Facts => {
   const gone = letGo(credential, manifest)
   if (gone.length > 0 && ticket === undefined) {
     refuse('ticket_invalid', `While a rotation is open, a required consumer leaves or becomes optional only with a ticket: ${gone.join(', ')}.`, { consumers: gone })
   }
   const job = openJob(credential)
-  if (credential.status === 'known' && job?.minting !== undefined && otherVendor(credential.manifest, manifest)) {
-    refuse('rotation_open', 'Vendor and connection stay as they are while a rotation has asked for a new token. Bring it to its end, or abort it.', { rotation_id: job.rotationId, state: job.state })
+  const elsewhere = credential.status === 'known' && leadsElsewhere(credential.manifest.vendor, manifest.vendor)
+  if (credential.status === 'known' && job !== undefined && (elsewhere || (job.minting !== undefined && otherVendor(credential.manifest, manifest)))) {
+    refuse('rotation_open', 'While a rotation is open the vendor stays where it is, and once a new token was asked for, its settings and the connection stay as they are. Bring the rotation to its end, or abort it.', { rotation_id: job.rotationId, state: job.state })
   }
   const version = credential.status === 'known' ? credential.version + 1 : 1
-  return [{ type: 'credential.manifest_put', data: { credential: name, version, manifest, putAt: at.toISOString() } }]
+  const value = credential.status === 'known' && elsewhere ? credential.value : undefined
+  return [
+    { type: 'credential.manifest_put', data: { credential: name, version, manifest, putAt: at.toISOString() } },
+    ...value === undefined ? [] : [superseded(name, value.valueId, at, graceMs)]
+  ]
 }
-
-const otherVendor = (before: Manifest, now: Manifest): boolean => canonical([before.vendor, before.connection]) !== canonical([now.vendor, now.connection])
 
 export interface Adoption { valueId: string, fingerprint: string, vendorTokenId?: string, expiresAt?: Instant }
 
-/** Refuses with `subject_not_found` and `rotation_open`. A value that is in use already changes nothing. */
+/** Refuses with `subject_not_found`, `rotation_open`, and with `invalid_request` a token that could never be revoked. A value that is in use already changes nothing. */
 export const adopt = (state: Credential, adoption: Adoption, at: Date, graceMs: number): Facts => {
   const credential = known(state)
   notOpen(credential)
   const { name, value } = credential
+  if (adoption.vendorTokenId === undefined && needsTokenId(credential.manifest.vendor)) {
+    refuse('invalid_request', 'The vendor has to be told which token to revoke: send vendor_token_id along, the id that the vendor gave this one.')
+  }
   if (value?.fingerprint === adoption.fingerprint && value.vendorTokenId === adoption.vendorTokenId && value.expiresAt === adoption.expiresAt) return []
   const adoptedAt = at.toISOString()
   return [

@@ -19,7 +19,7 @@ export interface ExpiryOptions extends RotationDeps {
 
 const ACTOR = { type: 'system', id: 'expiry' } as const
 /** Who gave a rotation up is not asked again before a day is over (ADR 0171). */
-export const AFTER_ABORT_MS = 86_400_000
+const AFTER_ABORT_MS = 86_400_000
 
 /** What another process, or an operator, may have done meanwhile: then there is nothing left to do here. */
 const overtaken: ReadonlySet<Code> = new Set(['rotation_open', 'precondition_failed', 'step_not_offered', 'value_missing', 'subject_not_found'])
@@ -38,7 +38,7 @@ export const runExpiry = ({ rotations, log, everyMs, ...deps }: ExpiryOptions): 
  * One look at a credential, decided from its stream. Each step is a command whose id derives from what it is about, so two
  * processes, or one that died in between, do it once.
  */
-export const carryOut = async (deps: RotationDeps, name: string): Promise<void> => {
+const carryOut = async (deps: RotationDeps, name: string): Promise<void> => {
   try {
     const { state } = await deps.aggregates.current(credentialAggregate, name)
     if (state.status === 'absent') return

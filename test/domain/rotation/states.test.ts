@@ -44,10 +44,10 @@ const OPEN = '409 rotation_open'
 const TICKET = '422 ticket_invalid'
 /** What is due first; where a joiner brings the job; another vendor; a required consumer that leaves without a ticket; opening; adopting. */
 const others: Record<JobState, [due: string | undefined, joiner: JobState, vendor: string, leaves: string, open: string]> = {
-  opened: [undefined, 'opened', 'put', TICKET, OPEN],
-  verifying: ['verify', 'verifying', 'put', TICKET, OPEN],
-  verified: [undefined, 'verified', 'put', TICKET, OPEN],
-  verify_failed: [undefined, 'verify_failed', 'put', TICKET, OPEN],
+  opened: [undefined, 'opened', OPEN, TICKET, OPEN],
+  verifying: ['verify', 'verifying', OPEN, TICKET, OPEN],
+  verified: [undefined, 'verified', OPEN, TICKET, OPEN],
+  verify_failed: [undefined, 'verify_failed', OPEN, TICKET, OPEN],
   minting: ['mint', 'minting', OPEN, TICKET, OPEN],
   mint_failed: [undefined, 'mint_failed', OPEN, TICKET, OPEN],
   mint_outcome_unknown: ['settle_mint', 'mint_outcome_unknown', OPEN, TICKET, OPEN],
@@ -62,8 +62,8 @@ const others: Record<JobState, [due: string | undefined, joiner: JobState, vendo
   revoke_unconfirmed: ['probe_refused', 'revoke_unconfirmed', OPEN, TICKET, OPEN],
   abort_checking: ['check_old', 'abort_checking', OPEN, TICKET, OPEN],
   aborting: ['deliver', 'aborting', OPEN, TICKET, OPEN],
-  done: [undefined, 'done', 'put', 'put', 'rotation.opened'],
-  aborted: [undefined, 'aborted', 'put', 'put', 'rotation.opened']
+  done: [undefined, 'done', 'put + credential.value_superseded', 'put', 'rotation.opened'],
+  aborted: [undefined, 'aborted', 'put + credential.value_superseded', 'put', 'rotation.opened']
 }
 
 const outcomeOf = (decide: () => ReadonlyArray<EventOf<'credential'>>): string => {
@@ -81,7 +81,7 @@ const ask = (told: Told, step: StepCommand['step'], of: Partial<StepCommand> = {
   takeStepOn(told.credential, { rotationId: ROTATION, transition: told.job.transition, step, ticket: 'open', at: told.now(), ...of }, rules))
 
 const put = (told: Told, consumers: Subscriber[], { vendor = 'vendor.example', ticket }: { vendor?: string, ticket?: 'open' } = {}) =>
-  putManifestOn(told.credential, { name: NAME, manifest: manifest(consumers, vendor), ticket, at: told.now() })
+  putManifestOn(told.credential, { name: NAME, manifest: manifest(consumers, vendor), ticket, at: told.now(), graceMs: 1 })
 
 t.test('every state × every step', async (t) => {
   for (const state of jobStates) {
@@ -111,7 +111,7 @@ t.test('every state × what is due, manifest, opening, adopting', async (t) => {
     t.equal(outcomeOf(() => put(told, [subscriber('one', { required: false }), ...usual().slice(1)])), leaves, `${state}: a required consumer becomes optional`)
     t.equal(outcomeOf(() => put(told, usual().slice(1), { ticket: 'open' })), 'put', `${state}: with a ticket it leaves`)
     t.equal(outcomeOf(() => open(told.credential, { rotationId: NAME, mode: 'rotate', trigger: 'operator', confirm: undefined, ticket: undefined, at: told.now() })), opened, `${state}: open`)
-    t.equal(outcomeOf(() => adopt(told.credential, { valueId: ROTATION, fingerprint: 'x'.repeat(43) }, told.now(), 1)),
+    t.equal(outcomeOf(() => adopt(told.credential, { valueId: ROTATION, fingerprint: 'x'.repeat(43), vendorTokenId: 'token-x' }, told.now(), 1)),
       opened === OPEN ? OPEN : 'credential.value_adopted + credential.value_superseded', `${state}: adopt`)
     told.facts(put(told, [...usual(), subscriber('three')]))
     t.equal(told.state, joined, `${state}: somebody joins`)
