@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
-import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { VendorGateway } from '../../src/rotation-ports.ts'
-import { accountIn, addressProblems, shown, valueOf, type Account } from './address.ts'
-import { beginExchange, type Ending } from './exchange.ts'
-import { inSession, SessionError, type Session } from './postgres-session.ts'
+import { accountIn, addressProblems, valueOf } from './address.ts'
+import type { Ending } from './exchange.ts'
+import { inSession, type Session } from './postgres-session.ts'
 import * as sql from './postgres-sql.ts'
 import { scramVerifier } from './scram.ts'
+import { inOrder, judgedBy, openSessions } from './sessions.ts'
 
 export interface PostgresRoleOptions {
   vendor: Extract<VendorSettings, { kind: 'postgres-role' }>
@@ -34,29 +34,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
   const { group, address } = vendor
   const userOf = (value: Secret | undefined): string | undefined => value === undefined ? undefined : accountIn(value, PROTOCOLS)?.user
 
-  /** One session, and how it ended: what `work` says, or the failure. */
-  const ask = async <T = undefined>(
-    { probe, method, body, account, secrets }: { probe: string, method: string, body?: string, account: Account | string, secrets: Array<Secret | undefined> },
-    work: (session: Session) => Promise<{ ending: Ending, value?: T }>
-  ): Promise<{ exchange: Exchange, value?: T }> => {
-    const known = typeof account === 'string' ? [] : [account.password, new Secret(account.url.href)]
-    const target = typeof account === 'string' ? shown(new URL(address)) : shown(account.url)
-    const end = beginExchange(probe, { method, target, ...body !== undefined && { body } }, [...secrets, ...known])
-    if (typeof account === 'string') return { exchange: end({ outcome: 'failed', failure: account }) }
-    try {
-      const { ending, value } = await inSession(account, timeoutMs, work)
-      return { exchange: end(ending), ...value !== undefined && { value } }
-    } catch (error) {
-      if (!(error instanceof SessionError)) throw error
-      return { exchange: end(error.ending) }
-    }
-  }
-
-  /** The account that mints, or why there is none. */
-  const admin = async (): Promise<Account | string> => {
-    const secret = await connection().catch(() => undefined)
-    return secret === undefined ? 'connection_missing' : accountIn(secret, PROTOCOLS) ?? 'connection_invalid'
-  }
+  const { ask, admin } = openSessions<Session>({ address, protocols: PROTOCOLS, connection, enter: (account, work) => inSession(account, timeoutMs, work) })
 
   const verify: VendorGateway['verify'] = async (value, { replace }) => {
     const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
@@ -72,13 +50,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
         return { ending: judged(may, may !== undefined && may.takes_writes && may.may_create && may.may_admit && old, 'not_allowed') }
       })
     ]
-    const exchanges: Exchange[] = []
-    for (const probe of replace ? probes.slice(2) : probes) {
-      const { exchange } = await probe()
-      exchanges.push(exchange)
-      if (exchange.outcome !== 'passed') break
-    }
-    return exchanges
+    return inOrder(replace ? probes.slice(2) : probes)
   }
 
   const mint: VendorGateway['mint'] = async ({ label, valueId }) => {
@@ -158,9 +130,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
 /** invalid_authorization_specification (no login) and invalid_password (no such role, or another password). */
 const REFUSED: ReadonlySet<string> = new Set(['28000', '28P01'])
 
-/** A whole answer, and whether it is good enough. */
-const judged = (answer: object | undefined, good: boolean, failure?: string): Ending =>
-  ({ outcome: good ? 'passed' : 'failed', status: '00000', body: JSON.stringify(answer ?? null), ...!good && failure !== undefined && { failure } })
+const judged = judgedBy('00000')
 
 /** How many sessions there are when two looks in a row found none, or the time is over. */
 const sessionsLeft = async (query: Session['query'], oid: string, left: () => number): Promise<number> => {

@@ -2,6 +2,7 @@
 import pg from 'pg'
 import type { Account } from './address.ts'
 import type { Ending } from './exchange.ts'
+import { failureOf, SessionFailure } from './session-failure.ts'
 
 export interface Session {
   /** Statements without values may be several, and go out in one message. */
@@ -10,22 +11,9 @@ export interface Session {
   left: () => number
 }
 
-/** A session that could not be opened, or ended badly. `sent`: a statement was on its way, so that it may have taken effect. */
-export class SessionError extends Error {
-  readonly ending: Ending
-  readonly sent: boolean
-
-  constructor (ending: Ending, sent: boolean) {
-    super(ending.status ?? ending.failure ?? 'failed')
-    this.name = 'SessionError'
-    this.ending = ending
-    this.sent = sent
-  }
-}
-
 /**
  * Resolves with what `work` made of it; whatever happens, within `limitMs` and a little.
- * @throws SessionError
+ * @throws SessionFailure
  */
 export const inSession = async <T>({ url }: Pick<Account, 'url'>, limitMs: number, work: (session: Session) => Promise<T>): Promise<T> => {
   const until = performance.now() + limitMs
@@ -50,7 +38,7 @@ export const inSession = async <T>({ url }: Pick<Account, 'url'>, limitMs: numbe
       }
     })
   } catch (error) {
-    throw error instanceof SessionError ? error : new SessionError(endingOf(error, { sent, late }), sent)
+    throw error instanceof SessionFailure ? error : new SessionFailure(endingOf(error, { sent, late }), sent)
   } finally {
     clearTimeout(timer)
     await Promise.race([client.end().catch(() => {}), new Promise((resolve) => { setTimeout(resolve, Math.max(50, left())).unref() })])
@@ -63,18 +51,4 @@ const endingOf = (error: unknown, { sent, late }: { sent: boolean, late: boolean
     return { outcome: sent && error.severity !== 'ERROR' ? 'unknown' : 'failed', status: error.code ?? 'XX000', body: error.message }
   }
   return { outcome: sent ? 'unknown' : 'failed', failure: late ? 'timeout' : failureOf(error) }
-}
-
-const byCode: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection_refused', ENOTFOUND: 'name_unknown', EAI_AGAIN: 'name_unknown', EHOSTUNREACH: 'unreachable', ENETUNREACH: 'unreachable', ETIMEDOUT: 'timeout',
-  ENOENT: 'name_unknown'
-}
-
-const failureOf = (error: unknown): string => {
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
-  const { code, message } = (first ?? {}) as { code?: unknown, message?: string }
-  const known = byCode[String(code)]
-  if (known !== undefined) return known
-  if (/timeout|timed out/i.test(message ?? '')) return 'timeout'
-  return /ssl|tls|certificate/i.test(`${String(code)} ${message ?? ''}`) ? 'tls' : 'connection_lost'
 }

@@ -1,13 +1,14 @@
 // Vendor `redis-acl`: a second password of the same user takes over; Redis gets its SHA-256, and keeps it over a restart.
 import { createHash, randomBytes } from 'node:crypto'
-import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { VendorGateway } from '../../src/rotation-ports.ts'
-import { accountIn, addressProblems, shown, valueOf, type Account } from './address.ts'
-import { beginExchange, type Ending } from './exchange.ts'
+import { accountIn, addressProblems, valueOf, type Account } from './address.ts'
+import type { Ending } from './exchange.ts'
 import { factsOf, problemsOf, userOf, type RedisFacts } from './redis-facts.ts'
-import { inRedis, RedisFailure, type Ask } from './redis-session.ts'
+import { inRedis, type Ask } from './redis-session.ts'
+import { SessionFailure } from './session-failure.ts'
+import { inOrder, judgedBy, openSessions } from './sessions.ts'
 
 export interface RedisAclOptions {
   vendor: Extract<VendorSettings, { kind: 'redis-acl' }>
@@ -28,35 +29,16 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
   const tokenIdOf = (hash: string): string => fingerprint(new Secret(`redis-acl:${hash}`))
   const passwordOf = (value: Secret | undefined): Secret | undefined => value === undefined ? undefined : accountIn(value, PROTOCOLS)?.password
 
-  const ask = async <T = undefined>(
-    { probe, body, account, secrets }: { probe: string, body: string, account: Account | string, secrets: Array<Secret | undefined> },
-    work: (ask: Ask) => Promise<{ ending: Ending, value?: T }>
-  ): Promise<{ exchange: Exchange, value?: T }> => {
-    const known = typeof account === 'string' ? [] : [account.password, new Secret(account.url.href)]
-    const target = shown(typeof account === 'string' ? new URL(address) : account.url)
-    const end = beginExchange(probe, { method: 'REDIS', target, body }, [...secrets, ...known])
-    if (typeof account === 'string') return { exchange: end({ outcome: 'failed', failure: account }) }
-    try {
-      const { ending, value } = await inRedis(account, timeoutMs, work)
-      return { exchange: end(ending), ...value !== undefined && { value } }
-    } catch (error) {
-      if (!(error instanceof RedisFailure)) throw error
-      return { exchange: end(error.ending) }
-    }
-  }
-
-  const admin = async (): Promise<Account | string> => {
-    const secret = await connection().catch(() => undefined)
-    return secret === undefined ? 'connection_missing' : accountIn(secret, PROTOCOLS) ?? 'connection_invalid'
-  }
+  const { ask, admin } = openSessions<Ask>({ address, protocols: PROTOCOLS, connection, enter: (account, work) => inRedis(account, timeoutMs, work) })
+  const method = 'REDIS'
 
   const verify: VendorGateway['verify'] = async (value, { replace }) => {
     const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
     const secrets = [value]
     const probes = [
-      () => ask({ probe: 'authenticate', body: `AUTH ${user} [secret]`, account, secrets }, async () => ({ ending: { outcome: 'passed', status: 'OK' } })),
-      () => ask({ probe: 'metadata', body: 'ACL WHOAMI', account, secrets }, async (ask) => ({ ending: await whoIs(ask, user, account) })),
-      async () => ask({ probe: 'may_mint', body: `ACL WHOAMI; ACL GETUSER ${user}; ACL DRYRUN; CONFIG GET; INFO`, account: await admin(), secrets }, async (ask) => {
+      () => ask({ probe: 'authenticate', method, body: `AUTH ${user} [secret]`, account, secrets }, async () => ({ ending: { outcome: 'passed', status: 'OK' } })),
+      () => ask({ probe: 'metadata', method, body: 'ACL WHOAMI', account, secrets }, async (ask) => ({ ending: await whoIs(ask, user, account) })),
+      async () => ask({ probe: 'may_mint', method, body: `ACL WHOAMI; ACL GETUSER ${user}; ACL DRYRUN; CONFIG GET; INFO`, account: await admin(), secrets }, async (ask) => {
         const facts = await factsOf(ask, user)
         const password = passwordOf(value)
         const listed = replace || (password !== undefined && facts.user?.hashes.includes(hashOf(password)) === true)
@@ -64,13 +46,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
         return { ending: judged({ ...summary(facts), problems }, problems.length === 0, 'not_allowed') }
       })
     ]
-    const exchanges: Exchange[] = []
-    for (const probe of replace ? probes.slice(2) : probes) {
-      const { exchange } = await probe()
-      exchanges.push(exchange)
-      if (exchange.outcome !== 'passed') break
-    }
-    return exchanges
+    return inOrder(replace ? probes.slice(2) : probes)
   }
 
   const mint: VendorGateway['mint'] = async () => {
@@ -78,7 +54,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
     const password = new Secret(randomBytes(32).toString('base64url'))
     const secret = valueOf(address, user, password.reveal())
     const hash = hashOf(password)
-    const { exchange } = await ask({ probe: 'mint', body: `ACL SETUSER ${user} #[sha256]`, account: await admin(), secrets: [secret, password, new Secret(hash)] }, async (ask) => {
+    const { exchange } = await ask({ probe: 'mint', method, body: `ACL SETUSER ${user} #[sha256]`, account: await admin(), secrets: [secret, password, new Secret(hash)] }, async (ask) => {
       const facts = await factsOf(ask, user).catch(nothingDone)
       const problems = problemsOf(facts, user)
       if (problems.length > 0 || facts.keeps === undefined) return { ending: judged({ problems }, false, 'not_allowed') }
@@ -87,8 +63,8 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
         await keep(ask, facts.keeps)
       } catch (error) {
         // What would be gone after a restart must not be given to anybody.
-        if (!(error instanceof RedisFailure) || !error.isAnswer) throw error
-        await ask('ACL', 'SETUSER', user, `!${hash}`).catch(() => { throw new RedisFailure({ ...error.ending, outcome: 'unknown' }, true) })
+        if (!(error instanceof SessionFailure) || !error.isAnswer) throw error
+        await ask('ACL', 'SETUSER', user, `!${hash}`).catch(() => { throw new SessionFailure({ ...error.ending, outcome: 'unknown' }, true) })
         throw error
       }
       return { ending: judged({ kept_by: facts.keeps }, true) }
@@ -98,7 +74,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
   }
 
   const list: VendorGateway['list'] = async () => {
-    const { exchange, value } = await ask<string[]>({ probe: 'list', body: `ACL GETUSER ${user}`, account: await admin(), secrets: [] }, async (ask) => {
+    const { exchange, value } = await ask<string[]>({ probe: 'list', method, body: `ACL GETUSER ${user}`, account: await admin(), secrets: [] }, async (ask) => {
       const found = await userOf(ask, user)
       const tokens = (found?.hashes ?? []).map(tokenIdOf)
       return { ending: judged({ user: found !== undefined, tokens }, true), value: tokens }
@@ -109,7 +85,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
   const revoke: VendorGateway['revoke'] = async ({ tokenId, value }) => {
     const password = passwordOf(value)
     const account = tokenId === undefined && password === undefined ? 'token_unknown' : await admin()
-    const { exchange } = await ask({ probe: 'revoke', body: `ACL SETUSER ${user} ![sha256]`, account, secrets: [value, password] }, async (ask) => {
+    const { exchange } = await ask({ probe: 'revoke', method, body: `ACL SETUSER ${user} ![sha256]`, account, secrets: [value, password] }, async (ask) => {
       const facts = await factsOf(ask, user).catch(nothingDone)
       const wanted = tokenId === undefined ? (hash: string) => password !== undefined && hash === hashOf(password) : (hash: string) => tokenIdOf(hash) === tokenId
       const found = facts.user?.hashes.find(wanted)
@@ -131,7 +107,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
     revoke,
     probeRefused: async (value) => {
       const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
-      const { exchange } = await ask({ probe: 'refused', body: `AUTH ${user} [secret]`, account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: 'OK' } }))
+      const { exchange } = await ask({ probe: 'refused', method, body: `AUTH ${user} [secret]`, account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: 'OK' } }))
       const status = exchange.answer?.status
       if (status === 'OK') return { status: 'accepted', exchange }
       return status === 'WRONGPASS'
@@ -155,7 +131,7 @@ export const redisAclProblems = async ({ vendor, connection, timeoutMs = 5_000 }
 /** A user that may not even ask who it is was taken by its name all the same. */
 const whoIs = async (ask: Ask, user: string, account: Account | string): Promise<Ending> => {
   const told = await ask('ACL', 'WHOAMI').catch((error: unknown) => {
-    if (error instanceof RedisFailure && error.ending.status === 'NOPERM' && typeof account !== 'string') return account.user
+    if (error instanceof SessionFailure && error.ending.status === 'NOPERM' && typeof account !== 'string') return account.user
     throw error
   })
   return judged({ user: told }, told === user, 'another_user')
@@ -168,15 +144,14 @@ const keep = async (ask: Ask, by: NonNullable<RedisFacts['keeps']>): Promise<voi
 
 /** Only questions were asked so far: whatever became of them, nothing was done. */
 const nothingDone = (error: unknown): never => {
-  throw error instanceof RedisFailure ? new RedisFailure({ ...error.ending, outcome: 'failed' }, false) : error
+  throw error instanceof SessionFailure ? new SessionFailure({ ...error.ending, outcome: 'failed' }, false) : error
 }
 
 /** The password is gone from its memory, but would come back: to be tried again. */
 const notKept = (error: unknown): never => {
-  throw error instanceof RedisFailure ? new RedisFailure({ ...error.ending, outcome: 'unknown' }, true) : error
+  throw error instanceof SessionFailure ? new SessionFailure({ ...error.ending, outcome: 'unknown' }, true) : error
 }
 
 const summary = ({ connection, user, keeps, replicas, cluster }: RedisFacts) => ({ connection, passwords: user?.hashes.length ?? null, kept_by: keeps ?? null, replicas, cluster })
 
-const judged = (answer: object, good: boolean, failure?: string): Ending =>
-  ({ outcome: good ? 'passed' : 'failed', status: 'OK', body: JSON.stringify(answer), ...!good && failure !== undefined && { failure } })
+const judged = judgedBy('OK')

@@ -1,6 +1,6 @@
 // What must be known of a Redis before a password is added to one of its users: who may, and whether it would be kept.
 import type { Ask } from './redis-session.ts'
-import { RedisFailure } from './redis-session.ts'
+import { SessionFailure } from './session-failure.ts'
 
 export interface RedisFacts {
   /** Whom the connection is. */
@@ -16,7 +16,7 @@ export interface RedisFacts {
   cluster: boolean
 }
 
-/** @throws RedisFailure */
+/** @throws SessionFailure */
 export const factsOf = async (ask: Ask, user: string): Promise<RedisFacts> => {
   const connection = String(await ask('ACL', 'WHOAMI'))
   const found = await userOf(ask, user)
@@ -49,7 +49,7 @@ export const problemsOf = (facts: RedisFacts, user: string): string[] => {
   return problems
 }
 
-/** @throws RedisFailure */
+/** @throws SessionFailure */
 export const userOf = async (ask: Ask, user: string): Promise<RedisFacts['user']> => {
   const answer = await ask('ACL', 'GETUSER', user)
   if (answer === null) return undefined
@@ -75,7 +75,7 @@ const mayRun = async (ask: Ask, connection: string, command: readonly string[]):
   try {
     return await ask('ACL', 'DRYRUN', connection, ...command) === 'OK'
   } catch (error) {
-    if (error instanceof RedisFailure && error.isAnswer) return true
+    if (error instanceof SessionFailure && error.isAnswer) return true
     throw error
   }
 }
