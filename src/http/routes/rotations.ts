@@ -28,6 +28,8 @@ const tags = ['rotations']
 /** So long the answer to an abort waits by itself for whether the old value still works: 409 says more than 202. */
 const ABORT_CHECK_MS = 5_000
 
+const description = 'Needs If-Match with the ETag of the job: 428 without it, 412 if the job has moved. `Prefer: wait=<seconds, at most 30>` answers when the job waits for a human again.'
+
 interface Job { credential: string, rotationId: string }
 
 export const rotationRoutes = (deps: RotationRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
@@ -83,13 +85,13 @@ export const rotationRoutes = (deps: RotationRouteDeps): FastifyPluginAsyncTypeb
   ] as const
   for (const [kind, summary] of simple) {
     app.post(`${PATH}/:rotation_id/${kind}`, {
-      config: WRITE, schema: { tags, summary, params: schemas.RotationParams, body: schemas.StepBody, response: { 202: schemas.JobAnswer } }
+      config: WRITE, schema: { tags, summary, description, params: schemas.RotationParams, body: schemas.StepBody, response: { 202: schemas.JobAnswer } }
     }, (request, reply) => take(request, reply, { kind }, request.body))
   }
 
   app.post(`${PATH}/:rotation_id/distribute`, {
     config: WRITE,
-    schema: { tags, summary: 'Stage 2: mint a new value (or take the pasted one) and give it to all consumers', params: schemas.RotationParams, body: schemas.DistributeBody, response: { 202: schemas.JobAnswer } }
+    schema: { tags, summary: 'Stage 2: mint a new value (or take the pasted one) and give it to all consumers', description, params: schemas.RotationParams, body: schemas.DistributeBody, response: { 202: schemas.JobAnswer } }
   }, (request, reply) => {
     const { value, vendor_token_id: vendorTokenId, expires_at: expiresAt, ...why } = request.body
     if (value === undefined) {
@@ -102,7 +104,7 @@ export const rotationRoutes = (deps: RotationRouteDeps): FastifyPluginAsyncTypeb
 
   app.post(`${PATH}/:rotation_id/waive`, {
     config: WRITE,
-    schema: { tags, summary: 'Do without the proof of one consumer that is not required', params: schemas.RotationParams, body: schemas.WaiveBody, response: { 202: schemas.JobAnswer } }
+    schema: { tags, summary: 'Do without the proof of one consumer that is not required', description, params: schemas.RotationParams, body: schemas.WaiveBody, response: { 202: schemas.JobAnswer } }
   }, (request, reply) => {
     const { consumer, ...why } = request.body
     return take(request, reply, { kind: 'waive', consumer }, why)
@@ -110,7 +112,7 @@ export const rotationRoutes = (deps: RotationRouteDeps): FastifyPluginAsyncTypeb
 
   app.post(`${PATH}/:rotation_id/revoke`, {
     config: WRITE,
-    schema: { tags, summary: 'Revoke the old value after one more round of proofs; from then on the way is forward', params: schemas.RotationParams, body: schemas.RevokeBody, response: { 202: schemas.JobAnswer } }
+    schema: { tags, summary: 'Revoke the old value after one more round of proofs; from then on the way is forward', description, params: schemas.RotationParams, body: schemas.RevokeBody, response: { 202: schemas.JobAnswer } }
   }, (request, reply) => {
     const { confirm, ...why } = request.body
     return take(request, reply, { kind: 'revoke', confirm }, why)

@@ -37,17 +37,11 @@ export const DistributeBody = Type.Object({
 export const WaiveBody = Type.Object({ reason: Reason(), ticket: Type.Optional(TypedTicket()), consumer: Consumer() }, closed)
 export const RevokeBody = Type.Object({ reason: Reason(), ticket: Type.Optional(TypedTicket()), confirm: Confirm() }, closed)
 
-/** `If-Match` and `Prefer`, for the description; they are read by hand. */
-export const StepHeaders = Type.Object({
-  'if-match': Type.Optional(Type.String({ maxLength: 32, description: 'ETag of the job; without it 428' })),
-  prefer: Type.Optional(Type.String({ maxLength: 256, description: 'wait=<seconds, at most 30>: answer when the job waits for a human again' }))
-})
-
 const Actor = Type.Object({ type: Type.String({ maxLength: 16 }), id: Type.String({ maxLength: 128 }) }, closed)
 const Headers = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 2048 }), { maxProperties: 200 })
 
 /** A request and its answer, scrubbed of secrets; `status` is the other side's own word. */
-export const Exchange = Type.Object({
+const Exchange = Type.Object({
   probe: Word(),
   outcome: oneOf(['passed', 'failed', 'unknown'] as const),
   request: Type.Object({ method: Type.String({ maxLength: 32 }), target: Type.String({ maxLength: 2048 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed),
@@ -74,7 +68,7 @@ const Progress = Type.Object({
   waived: nullable(Type.Object({ by: Actor, at: Time(), ticket: nullable(Type.String({ maxLength: 64 })) }, closed))
 }, closed)
 
-export const jobFields = {
+const jobFields = {
   credential: Name(),
   rotation_id: Id(),
   mode: oneOf(modes),
@@ -127,6 +121,3 @@ export const Transcript = Type.Object({
   }, closed), { maxItems: 10_000 }),
   next_cursor: nullable(DecimalString(), 'Revision to go on after; null at the end')
 }, closed)
-export const EventHeaders = Type.Object({
-  'last-event-id': Type.Optional(Type.String({ maxLength: 19, description: 'Go on after this event' }))
-})
