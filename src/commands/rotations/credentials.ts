@@ -4,7 +4,7 @@ import { credentialAggregate } from '../../domain/credential/credential.ts'
 import { checkManifest, type ManifestError } from '../../domain/credential/manifest-check.ts'
 import type { Manifest } from '../../domain/credential/manifest.ts'
 import type { Secret } from '../../domain/credential/secret.ts'
-import { leadsElsewhere } from '../../domain/credential/vendor-address.ts'
+import { connectedAddresses, leadsTo } from '../../domain/credential/vendor-address.ts'
 import type { Instant } from '../../domain/event.ts'
 import { adopt, letGo, putManifestOn } from '../../domain/rotation/open.ts'
 import type { CommandContext } from '../context.ts'
@@ -40,7 +40,8 @@ const checkConnection = async ({ aggregates }: RotationDeps, { vendor, connectio
   const path = '/connection/credential'
   const { state } = await aggregates.current(credentialAggregate, connection.credential)
   if (state.status === 'absent') return [{ path, message: `There is no credential ${connection.credential}: put its manifest first.` }]
-  return leadsElsewhere(state.manifest.vendor, vendor)
+  // As at each use (`lendValue`): what counts is where it is sent, not the kind of vendor that its own manifest describes.
+  return connectedAddresses(vendor).some((address) => !leadsTo(state.manifest.vendor, address))
     ? [{ path, message: `The credential ${connection.credential} is for other addresses than this vendor's: it is sent to its own vendor only.` }]
     : []
 }
