@@ -8,8 +8,8 @@ export interface BoardScreen {
   show (job: JobView): void
   /** Something about us, under the board until it is taken back; undefined takes it back. */
   remark (text: string | undefined): void
-  /** Leaves what is drawn as it is; the next `show` begins below. */
-  rest (): void
+  /** Draws it so that a question of so many rows fits below, and leaves it as it is; the next `show` begins below. */
+  rest (below?: number): void
   /** Every consumer, however many there are. */
   all (job: JobView): void
   close (): void
@@ -20,6 +20,8 @@ type Output = Writable & { isTTY?: boolean, columns?: number, rows?: number }
 /** Milliseconds between two drawings at most, and between those in which only the time has gone on. */
 const PAUSE = 80
 const TICK = 1_000
+/** Rows of a board at least: its head. */
+const LEAST = 6
 
 /** Where nothing can be redrawn, or nobody looks, lines take the board's place. */
 export const createScreen = ({ stdout, env }: Pick<Surroundings, 'stdout' | 'env'>): BoardScreen =>
@@ -37,24 +39,24 @@ const drawn = (output: Output, colour: boolean): BoardScreen => {
   let last = -Infinity
 
   const rows = (width: number): number => plain.reduce((sum, line) => sum + Math.max(1, Math.ceil([...line].length / width)), 0)
-  const draw = (): void => {
+  const draw = (below = 0): void => {
     clearTimeout(due)
     due = undefined
     if (job === undefined) return
     last = performance.now()
     // A column is kept free: a terminal breaks a line that fills the last one.
     const width = (output.columns ?? 80) - 1
-    const size = { width, height: (output.rows ?? 24) - 1, now: new Date(), remark }
+    const size = { width, height: Math.max(LEAST, (output.rows ?? 24) - 1 - below), now: new Date(), remark }
     const up = rows(width + 1)
     const lines = board(job, { ...size, colour })
     output.write(`${up > 0 ? `\u001b[${up}F` : ''}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`)
     plain = colour ? board(job, { ...size, colour: false }) : lines
   }
-  const soon = (): void => { due ??= setTimeout(draw, Math.max(0, last + PAUSE - performance.now())) }
+  const soon = (): void => { due ??= setTimeout(() => { draw() }, Math.max(0, last + PAUSE - performance.now())) }
   const tick = setInterval(() => { soon() }, TICK)
   output.on('resize', soon)
-  const rest = (): void => {
-    if (due !== undefined) draw()
+  const rest = (below = 0): void => {
+    if (due !== undefined || below > 0) draw(below)
     plain = []
     job = undefined
   }

@@ -69,9 +69,16 @@ const consumersOf = (job: JobView, width: number, room: number): Line[] => {
   const [titles = [], ...rows] = cells
   return [
     [{ text: `  ${row(titles)}`, style: 'dim' }],
-    ...rows.map((texts, index): Line => {
+    ...rows.flatMap((texts, index): Line[] => {
       const consumer = shown[index]
-      return [consumer === undefined ? { text: '  ' } : marks[standing(consumer)], { text: row(texts) }]
+      if (consumer === undefined) return []
+      const mark = marks[standing(consumer)]
+      const line: Line = [mark, { text: row(texts) }]
+      const told = width >= ALL_COLUMNS && [...row(texts)].length + 2 <= width
+      // Where there is room for everything, what went wrong is said to its end.
+      if (room !== Infinity || told || consumer.last_error === null) return [line]
+      const short = width >= ALL_COLUMNS ? row(texts.slice(0, -1)) : row(texts)
+      return [[mark, { text: short }], ...wrapped(consumer.last_error, width - 4).map((pieces): Line => [{ text: '    ' }, ...pieces])]
     }),
     ...restOf(job, shown)
   ]
@@ -79,9 +86,12 @@ const consumersOf = (job: JobView, width: number, room: number): Line[] => {
 
 interface Column { title: string, cell: (consumer: ConsumerView) => string }
 
+/** From this width on every column is shown. */
+const ALL_COLUMNS = 72
+
 const columnsFor = (width: number): Column[] => {
   const error: Column = { title: '', cell: ({ last_error: text }) => text ?? '' }
-  if (width >= 72) {
+  if (width >= ALL_COLUMNS) {
     return [
       { title: 'CONSUMER', cell: ({ consumer }) => consumer }, { title: 'REQUIRED', cell: ({ required }) => required ? 'yes' : 'no' },
       { title: 'BY', cell: ({ delivery }) => delivery.kind }, { title: 'GOT IT', cell: gotIt }, { title: 'USES IT', cell: usesIt }, error

@@ -84,9 +84,17 @@ t.test('a wide board', async (t) => {
 })
 
 t.test('a narrow board says the same in two columns', async (t) => {
-  t.same(board(job('distributing'), { width: 40, colour: false, now }).slice(-4), [
-    '  GOT / USES          CONSUMER', '✓ succeeded / proved  alpha *', '✗ failed ×5 / -       beta *', '· sent / -            gamma'
+  t.same(board(job('distributing'), { width: 40, colour: false, now }).slice(-5), [
+    '  GOT / USES          CONSUMER', '✓ succeeded / proved  alpha *', '✗ failed ×5 / -       beta *', '    HTTP 503', '· sent / -            gamma'
   ])
+})
+
+t.test('what went wrong is said to its end where everything is asked for', async (t) => {
+  const error = 'Nothing was sent: it has registered no key, and whoever has none can be given nothing that is sealed.'
+  for (const width of [40, 60, 80]) {
+    const lines = board(job('distribute_partial', { consumers: [consumer('beta', { distribute_status: 'failed', last_error: error })] }), { width, colour: false, now })
+    t.ok(lines.map((line) => line.trim()).join(' ').includes(error), `${width}`)
+  }
 })
 
 t.test('of two hundred consumers those in trouble are shown, and the rest is counted; all of them on request', async (t) => {
@@ -151,9 +159,10 @@ t.test('on a terminal it is drawn over itself, also after the window changed, an
   t.ok(rowsUp(await taken('gamma')) > height, 'the terminal has broken the long lines')
   screen.remark('The connection is lost.')
   t.match(await taken('lost.'), /The connection is lost\./)
-  screen.show(job('validated'))
-  screen.rest()
+  screen.show(job('validated', { consumers: many() }))
+  screen.rest(10)
   t.match(said, /validated/, 'what was to come is drawn before')
+  t.equal(said.split('\n').length - 1, 13, 'and leaves room for the question')
   said = ''
   screen.show(job('confirming'))
   t.equal(rowsUp(await taken('gamma')), 0, 'and the next board begins below')

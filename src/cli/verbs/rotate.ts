@@ -56,6 +56,9 @@ const begin = async (tools: Tools, { credential, open_rotation: open }: Credenti
   }
 }
 
+/** Rows that a question with its answers takes. */
+const QUESTION = 10
+
 interface Going { screen: BoardScreen, watched: WatchedJob, page: CredentialPage, gathered: Gathered }
 
 const goOn = async (tools: Tools, { screen, watched, page, gathered }: Going): Promise<Exit> => {
@@ -69,7 +72,7 @@ const goOn = async (tools: Tools, { screen, watched, page, gathered }: Going): P
       await watched.moved()
       continue
     }
-    screen.rest()
+    screen.rest(QUESTION)
     if (!somebodyThere(surroundings)) {
       terminal.note([...[wayOn(job) ?? []].flat(), `It waits for somebody: ${nextCommands(job).join(', or ')}. At a terminal: chancery rotate ${job.credential}`].join('\n'))
       return 'findings'
