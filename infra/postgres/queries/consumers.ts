@@ -1,6 +1,6 @@
 // What is asked of the read model `consumers`: who is registered, whose receipts came in, and who owes some.
 import type { Sql } from '../../../src/ports.ts'
-import type { ConsumerQueries, ConsumerRow, OverdueConsumer, ReceiptRow } from '../../../src/queries.ts'
+import type { ConsumerQueries, ConsumerRow, OverdueConsumer, ReceiptRow } from '../../../src/account-queries.ts'
 
 const COLUMNS = `name, consumer_group as "group", overdue_ms as "overdueMs", registered_at as "registeredAt",
   registered_position as "registeredPosition", retired_at as "retiredAt", first_position as "firstPosition", position, revision`

@@ -1,6 +1,6 @@
 // What downstream services ask of the read model `lifecycle`: each user's last entry, and ranges of entries.
 import type { Sql } from '../../../src/ports.ts'
-import type { LifecycleQueries, LifecycleRow } from '../../../src/queries.ts'
+import type { LifecycleQueries, LifecycleRow } from '../../../src/account-queries.ts'
 
 const COLUMNS = `e.position, e.event_id as "eventId", e.event_type as "eventType", e.user_id as "userId", e.occurred_at_ms as "occurredAtMs",
   e.source, e.actor_type as "actorType", e.actor_id as "actorId", e.reason_code as "reasonCode", e.trace_id as "traceId"`

@@ -1,7 +1,7 @@
 // The admin's questions to the read model `users`: pages of accounts by what stands against, for or in them.
 import { limitCodes, sanctionCodes } from '../../../src/domain/account/catalogues.ts'
 import type { Sql } from '../../../src/ports.ts'
-import type { UserFilter, UserQueries, UserRow } from '../../../src/queries.ts'
+import type { UserFilter, UserQueries, UserRow } from '../../../src/account-queries.ts'
 
 const COLUMNS = `user_id as "userId", tester_id as "testerId", email, user_name as "userName", display_name as "displayName",
   preferred_language as "preferredLanguage", time_zone as "timeZone", tariff, tariff_since as "tariffSince", tariff_until as "tariffUntil",

@@ -5,7 +5,7 @@ import { onRecord } from '../../domain/account/live.ts'
 import type { LifecycleEvent } from '../../domain/lifecycle/entry.ts'
 import { isLifecycleType } from '../../domain/lifecycle/fields.ts'
 import type { EventStore, ExpectedRevision } from '../../ports.ts'
-import type { ConsumerQueries, ConsumerRow, ReceiptRow } from '../../queries.ts'
+import type { ConsumerQueries, ConsumerRow, ReceiptRow } from '../../account-queries.ts'
 import { readAccount } from '../users/read.ts'
 
 export interface DeletionDeps { events: Pick<EventStore, 'readStream'>, consumers: Pick<ConsumerQueries, 'registered' | 'receiptsOf'> }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { refuse } from '../../domain/codes.ts'
 import { canonicalEntry, entryIdOf, unsignedEntry } from '../../domain/lifecycle/entry.ts'
 import type { Clock } from '../../ports.ts'
-import type { LifecycleQueries, LifecycleRow, Positions } from '../../queries.ts'
+import type { LifecycleQueries, LifecycleRow } from '../../account-queries.ts'
+import type { Positions } from '../../queries.ts'
 
 export interface LifecycleReadDeps {
   lifecycle: LifecycleQueries

@@ -1,7 +1,7 @@
 // What an admin sees of accounts: pages from the read model, and one account's facts from its stream.
 import type { LogEvent } from '../../domain/catalogue.ts'
 import { userAggregate } from '../../domain/user/user.ts'
-import type { UserFilter, UserQueries, UserRow } from '../../queries.ts'
+import type { UserFilter, UserQueries, UserRow } from '../../account-queries.ts'
 import { findRecord, opened, personaOf, type Found, type Opening, type Persona, type RecordDeps, type RecordRequest } from './record.ts'
 
 export type OverviewDeps = RecordDeps & { users: UserQueries }

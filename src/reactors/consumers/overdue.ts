@@ -1,6 +1,6 @@
 // Keeps an eye on what the consumers of the lifecycle stream owe: a gauge, and a line when one falls behind and when it has caught up.
 import type { Clock } from '../../ports.ts'
-import type { ConsumerQueries } from '../../queries.ts'
+import type { ConsumerQueries } from '../../account-queries.ts'
 
 export interface OverdueSettings {
   consumers: Pick<ConsumerQueries, 'overdue'>

@@ -8,7 +8,7 @@ import type { ChanceryEvent } from '../../../src/domain/catalogue.ts'
 import { Clear } from '../../../src/domain/personal.ts'
 import { users } from '../../../src/projections/users.ts'
 import type { Sql } from '../../../src/ports.ts'
-import type { UserFilter } from '../../../src/queries.ts'
+import type { UserFilter } from '../../../src/account-queries.ts'
 import { dressed, engine, ground } from '../../projections/support.ts'
 
 interface Node { 'Node Type': string, 'Actual Rows': number, 'Actual Loops': number, 'Rows Removed by Filter'?: number, 'Rows Removed by Index Recheck'?: number, Plans?: Node[] }
