@@ -7,9 +7,12 @@ import { abortTable } from '../../../src/domain/rotation/abort-table.ts'
 import { due } from '../../../src/domain/rotation/due.ts'
 import { jobStates, stepNames, type JobState, type StepName } from '../../../src/domain/rotation/job.ts'
 import { adopt, open, putManifestOn } from '../../../src/domain/rotation/open.ts'
+import { labelOf } from '../../../src/domain/rotation/leftovers.ts'
+import { abortStarted, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered } from '../../../src/domain/rotation/outcomes.ts'
+import { deliveriesRecorded, deliveriesStarted } from '../../../src/domain/rotation/outcomes-consumers.ts'
 import { takeStepOn, type StepCommand } from '../../../src/domain/rotation/steps.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
-import { BEGIN, into, manifest, NAME, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
+import { BEGIN, exchange, into, manifest, NAME, NEW, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
 
 const N = '409 step_not_offered'
 const ABORT = 'rotation.abort_requested'
@@ -147,6 +150,50 @@ t.test('a manifest in an open job', async (t) => {
   const confirming = into('confirming').prove(['one', 'two'])
   confirming.facts(put(confirming, usual()))
   t.equal(due(confirming.credential, confirming.now(), rules).actions[0]?.kind, 'start_validation', 'proofs of an older manifest open nothing')
+})
+
+t.test('who leaves and comes back is remembered to hold the new value', async (t) => {
+  const told = into('abort_checking')
+  told.facts(put(told, usual().slice(1), { ticket: 'open' })).facts(put(told, usual()))
+  told.record(abortStarted([]))
+  t.strictSame(told.job.abort?.giveBack, ['two', 'one'].sort(), 'on the way back it is given the old one')
+  const late = into('aborting')
+  late.facts(put(late, usual().slice(1), { ticket: 'open' })).facts(put(late, usual()))
+  t.match(due(late.credential, late.now(), rules).actions[0], { kind: 'start_deliveries', consumers: ['one'] }, 'also when it comes back later')
+})
+
+t.test('a vendor that moves', async (t) => {
+  const told = into('verified')
+  const before = told.job.transition
+  const changed = { ...manifest(usual()), connection: { account: 'another' } }
+  told.facts(putManifestOn(told.credential, { name: NAME, manifest: changed, ticket: undefined, at: told.now(), graceMs: 1 }))
+  t.equal(told.state, 'opened', 'another connection, and stage 1 begins anew')
+  t.equal(told.job.transition, before + 1)
+  const ended = into('done')
+  ended.facts(put(ended, usual(), { vendor: 'another.example' }))
+  t.equal(ended.credential.value, undefined, 'a value is sent to no other address than it was handed over for')
+  t.equal(outcomeOf(() => open(ended.credential, { rotationId: NAME, mode: 'rotate', trigger: 'operator', confirm: undefined, ticket: undefined, at: ended.now() })), '409 value_missing')
+  t.equal(outcomeOf(() => adopt(ended.credential, { valueId: ROTATION, fingerprint: 'x'.repeat(43) }, ended.now(), 1)), '400 invalid_request', 'a token without the id that it is revoked by')
+})
+
+t.test('what is looked at before an end', async (t) => {
+  const settled = into('mint_outcome_unknown')
+  settled.record(mintSettled(settled.job, []))
+  t.equal(settled.state, 'verified')
+  t.equal(ask(settled, { kind: 'abort' }), ABORT, 'after an unknown minting the list, before an abort')
+  t.equal(due(settled.step({ kind: 'abort' }).credential, settled.now(), rules).actions[0]?.kind, 'end_abort')
+  const revoking = into('revoking')
+  revoking.facts(put(revoking, [...usual(), subscriber('three')])).record(deliveriesStarted(revoking.job.newValue?.valueId ?? '', ['three']))
+    .record(deliveriesRecorded([{ consumer: 'three', deliverySeq: 2, status: 'failed', tries: 1, exchange: exchange('failed', '503'), at: revoking.now().toISOString() }]))
+    .record(revokeAnswered(1, 'revoked', []))
+  for (const n of [0, 1, 2]) revoking.record(refusalProbed(n, true, []))
+  const at = new Date(Date.parse(revoking.job.consumers.get('three')?.lastTryAt ?? '') + 500)
+  t.ok(due(revoking.credential, at, rules).again, 'a joiner is served before the end')
+  const stale = into('mint_outcome_unknown')
+  const then = stale.job
+  stale.record(mintSettled(stale.job, [])).step({ kind: 'distribute' }).record(mintStarted(2, { valueId: NEW, label: 'label' }, []))
+    .record(minted(2, { valueId: NEW, fingerprint: 'n'.repeat(43), vendorTokenId: 'token-new' }, []))
+  t.strictSame(onJob(stale.credential, ROTATION, stale.now(), orphanFound(then, { tokenId: 'token-new', label: labelOf(ROTATION, 2) }, [])), [], 'an old look at the list makes no orphan of the new token')
 })
 
 t.test('a job in the mode replace', async (t) => {

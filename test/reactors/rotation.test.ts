@@ -1,0 +1,167 @@
+// The rotations' reactor where a new value is not what it seems, or a process not as quick as it thinks: over ports in memory.
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { uuidIds } from '../../infra/ids.ts'
+import { createAggregates } from '../../src/commands/execute.ts'
+import type { CommandContext } from '../../src/commands/context.ts'
+import { adoptValue, putManifest } from '../../src/commands/rotations/credentials.ts'
+import type { FetchDeps } from '../../src/commands/rotations/deps.ts'
+import { openRotation, takeStep } from '../../src/commands/rotations/rotations.ts'
+import { credentialAggregate } from '../../src/domain/credential/credential.ts'
+import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
+import { Secret } from '../../src/domain/credential/secret.ts'
+import type { KnownCredential } from '../../src/domain/credential/state.ts'
+import type { Step } from '../../src/domain/rotation/steps.ts'
+import type { Job } from '../../src/domain/rotation/state.ts'
+import { rotationReactor, type RotationReactorDeps } from '../../src/reactors/rotation/reactor.ts'
+import type { MintOutcome, VendorGateway } from '../../src/rotation-ports.ts'
+import { manifest, NAME } from '../domain/rotation/world.ts'
+import { memoryDeliveries } from '../support/memory-deliveries.ts'
+import { memoryLog } from '../support/memory-log.ts'
+import { memoryTickets } from '../support/memory-tickets.ts'
+import { memoryValues } from '../support/memory-values.ts'
+import { memoryVendor } from '../support/memory-vendor.ts'
+
+type ManualVendor = VendorSettings & { kind: 'manual' }
+
+/** A clock that moves when somebody waits by it. */
+const world = async (vendorIs?: ManualVendor) => {
+  let now = Date.parse('2026-11-21T10:00:00.000Z')
+  const clock = { now: () => new Date(now), sleep: async (ms: number) => { now += ms } }
+  const log = memoryLog({ now: clock.now })
+  const vendor = memoryVendor({ clock, lists: vendorIs === undefined })
+  const values = memoryValues()
+  const deliveries = memoryDeliveries({ clock })
+  const gateway: { -readonly [K in keyof VendorGateway]: VendorGateway[K] } = {
+    lists: vendor.lists, timeLimitMs: vendor.timeLimitMs,
+    verify: (value, options) => vendor.verify(value, options), mint: (request) => vendor.mint(request), list: () => vendor.list(),
+    revoke: (token) => vendor.revoke(token), probeRefused: (value) => vendor.probeRefused(value)
+  }
+  const deps: RotationReactorDeps & FetchDeps = {
+    aggregates: createAggregates(log, uuidIds), events: log, ids: uuidIds, clock, values, deliveries, holder: uuidIds.next(),
+    keys: { keyOf: async (name) => deliveries.consumer(name).key }, tickets: memoryTickets(), vendors: { gateway: () => gateway, check: async () => [] },
+    rules: { proofMaxAgeMs: 900_000, valueGraceMs: 1_000, alone: true }
+  }
+  const context = (): CommandContext => {
+    const commandId = uuidIds.next()
+    return { commandId, at: clock.now(), actor: { type: 'principal', id: 'operator' }, requestId: commandId, ticket: 'T-1' }
+  }
+  const first = vendor.issue('first')
+  const consumers = [deliveries.consumer('one').subscriber()]
+  const { connection, ...rest } = manifest(consumers)
+  await putManifest(deps, { credential: NAME, manifest: vendorIs === undefined ? { ...rest, ...connection && { connection } } : { ...rest, vendor: vendorIs } }, context())
+  await adoptValue(deps, { credential: NAME, value: first.secret, vendorTokenId: first.tokenId }, context())
+  const { rotationId } = await openRotation(deps, { credential: NAME, mode: 'rotate', trigger: 'operator' }, context())
+  const credential = async () => (await deps.aggregates.current(credentialAggregate, NAME)).state as KnownCredential
+  const job = async () => (await credential()).job as Job
+  const intent = { id: rotationId, stream: `credential-${NAME}`, eventId: rotationId, correlationId: rotationId }
+  const reactor = rotationReactor(deps)
+  return {
+    vendor, gateway, values, deliveries, log, deps, first, context, credential, job, intent,
+    pass: (ms: number) => { now += ms },
+    /** Carries on until it waits for a human, or for a minute. */
+    settle: async (by = reactor): Promise<string> => {
+      for (let turns = 0; turns < 100; turns++) {
+        const again = await by.carryOut(intent)
+        if (again === undefined || again >= 60_000) break
+        now += again
+      }
+      return (await job()).state
+    },
+    step: async (step: Step) => takeStep(deps, { credential: NAME, rotationId, transition: (await job()).transition, step }, context()),
+    types: () => log.events.map(({ type }) => type as string)
+  }
+}
+
+/** Brings it up to the minting, with what the vendor answers to it. */
+const mintAs = async (outcome?: (w: Awaited<ReturnType<typeof world>>) => Promise<MintOutcome>) => {
+  const w = await world()
+  if (outcome !== undefined) w.gateway.mint = () => outcome(w)
+  await w.step({ kind: 'verify' })
+  await w.settle()
+  await w.step({ kind: 'distribute' })
+  return w
+}
+
+const exchange = { probe: 'mint', outcome: 'passed' as const, request: { method: 'POST', target: 'https://vendor.example/' }, answer: { status: '201' }, at: '2026-11-21T10:00:00.000Z', tookMs: 1 }
+
+t.test('a minted value that the vendor does not accept reaches nobody, and its token is revoked', async (t) => {
+  const w = await mintAs(async ({ vendor }) => {
+    const made = await vendor.mint({ label: `chancery-rotation-${(await w.job()).rotationId}-1`, valueId: '' })
+    return { ...made, secret: new Secret('the wrong field of the answer') } as MintOutcome
+  })
+  t.equal(await w.settle(), 'verified', 'it may be asked again')
+  t.notOk(w.types().includes('rotation.minted'))
+  t.notOk(w.types().includes('rotation.deliveries_started'))
+  t.ok(w.types().includes('rotation.orphan_revoked'))
+  t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
+})
+
+t.test('a vendor that gives the token in use once more has minted nothing', async (t) => {
+  for (const tokenId of ['another-id', undefined]) {
+    const w = await mintAs(async ({ first }) => ({ status: 'minted', secret: first.secret, tokenId: tokenId ?? first.tokenId, exchange }))
+    t.equal(await w.settle(), 'mint_failed')
+    t.ok(w.vendor.accepts(w.first.secret), 'and the one in use lives')
+  }
+  const sameId = await mintAs(async ({ first }) => ({ status: 'minted', secret: new Secret('x'), tokenId: first.tokenId, exchange }))
+  t.equal(await sameId.settle(), 'mint_failed')
+})
+
+t.test('a pasted value is tried before anybody is given it', async (t) => {
+  const w = await world({ kind: 'manual', instructions: 'by hand', authenticate: { method: 'GET', url: 'https://vendor.example/{{value}}', expect: [200] }, refusedStatuses: [401] })
+  await w.step({ kind: 'verify' })
+  await w.settle()
+  await w.step({ kind: 'distribute', pasted: { value: new Secret('mistyped') } })
+  t.equal(await w.settle(), 'mint_failed')
+  t.notOk(w.types().includes('rotation.deliveries_started'))
+  t.equal((await w.credential()).superseded.size, 1, 'what was pasted is to be destroyed')
+  await t.rejects(w.step({ kind: 'distribute', pasted: { value: w.first.secret } }), { code: 'invalid_request' }, 'the one in use is no new one')
+  await t.rejects(w.step({ kind: 'distribute', pasted: { value: new Secret('x'), vendorTokenId: w.first.tokenId } }), { code: 'invalid_request' })
+  await w.step({ kind: 'distribute', pasted: { value: w.vendor.issue('pasted').secret } })
+  t.equal(await w.settle(), 'distributed')
+})
+
+t.test('the new value is tried once more before the old one is revoked', async (t) => {
+  const w = await mintAs()
+  t.equal(await w.settle(), 'distributed')
+  await w.step({ kind: 'validate' })
+  t.equal(await w.settle(), 'validated')
+  w.vendor.kill((await w.job()).newValue?.vendorTokenId ?? '')
+  await w.step({ kind: 'revoke', confirm: NAME })
+  t.equal(await w.settle(), 'validation_failed')
+  t.match((await w.job()).gateClosed, { why: 'new_value_refused' })
+  t.ok(w.vendor.accepts(w.first.secret), 'the old one works on')
+})
+
+t.test('a token revoked by hand, which the vendor refuses to revoke again, ends the job', async (t) => {
+  const w = await mintAs()
+  await w.settle()
+  await w.step({ kind: 'validate' })
+  await w.settle()
+  w.gateway.revoke = async () => {
+    w.vendor.kill(w.first.tokenId)
+    return { status: 'refused', exchange }
+  }
+  await w.step({ kind: 'revoke', confirm: NAME })
+  await w.settle()
+  t.equal((await w.job()).state, 'done')
+})
+
+t.test('a process that was given up while it minted leaves no token behind', async (t) => {
+  let answer = (): void => {}
+  const w = await mintAs(async ({ vendor }) => {
+    const made = await vendor.mint({ label: 'late', valueId: '' })
+    await new Promise<void>((resolve) => { answer = resolve })
+    return made
+  })
+  const zombie = rotationReactor(w.deps).carryOut(w.intent)
+  while (!w.types().includes('rotation.mint_started')) await delay(1)
+  while (w.vendor.live().length < 2) await delay(1)
+  await w.settle(rotationReactor({ ...w.deps, holder: uuidIds.next() }))
+  await w.step({ kind: 'abort' })
+  await w.settle(rotationReactor({ ...w.deps, holder: uuidIds.next() }))
+  t.equal((await w.job()).state, 'aborted')
+  answer()
+  await zombie
+  t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
+})
