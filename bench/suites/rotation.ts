@@ -37,38 +37,31 @@ const moment = (): Took => {
 }
 const between = (from: Took | undefined, to: Took | undefined): Took => ({ ms: (to?.ms ?? Number.NaN) - (from?.ms ?? Number.NaN), cpu: (to?.cpu ?? Number.NaN) - (from?.cpu ?? Number.NaN) })
 
+/** What an answer of a consumer takes, in ms: nothing, and what one takes that stores what it is given before it says so. */
+const TAKES_MS = [0, 25] as const
+
 export const rotationSuite = async (options: SuiteOptions): Promise<SuiteResult> => {
   const store = await childLine([compiled('infra/local/eventstore/main.js'), '--data', join(options.dir, 'store'), '--port', '0'])
-  const consumers = await childLine([...peer('consumers/server.ts'), String(CONSUMERS)])
-  const { ports } = JSON.parse(consumers.line) as { ports: number[] }
   const log = await openLog({ url: /esdb:\S+/.exec(store.line)?.[0] ?? '', vault: { seal: async (_, { subject, stream, eventId, field }) => ({ sealed: 'v1', subject, at: `${stream}/${eventId}/${field}`, value: 'AAAA' }), open: () => Promise.reject(new Error('nothing is opened')) } })
   const memory: number[] = []
   const watch = setInterval(() => { memory.push(process.memoryUsage.rss() / 2 ** 20) }, 100)
+  const crowds = await Promise.all(TAKES_MS.map(async (takesMs) => {
+    const child = await childLine([...peer('consumers/server.ts'), String(CONSUMERS), String(takesMs)])
+    return { takesMs, child, ports: (JSON.parse(child.line) as { ports: number[] }).ports }
+  }))
   try {
-    const rotations = await prepare(log, ports)
-    const rounds = await rotate([chancery(rotations.run, [process.pid, store.pid, consumers.pid]), plain(ports, [process.pid, consumers.pid])], options)
-    const of = (round: Round, name: string) => round.slices.find(({ contestant }) => contestant === name) as Measured & Fanned
-    const ratio = (name: string, against: string, part: 'handed' | 'asked') =>
-      ({ name, against, ...overRounds(rounds, (round) => median(of(round, 'chancery')[part].map(({ ms }) => ms)) / median(of(round, 'plain')[part].map(({ ms }) => ms))) })
-    const all = (name: string, part: 'handed' | 'asked', which: keyof Took = 'ms') => rounds.flatMap((round) => of(round, name)[part].map((took) => took[which]))
+    const measured = []
+    for (const { takesMs, child, ports } of crowds) {
+      const rotations = await prepare(log, ports, takesMs)
+      const rounds = await rotate([chancery(rotations.run, [process.pid, store.pid, child.pid]), plain(ports, [process.pid, child.pid])], options)
+      measured.push({ takesMs, rounds, most: rotations.most() })
+    }
     return {
       suite: 'rotation',
-      rounds,
-      figures: [
-        ratio(`distribution to ${CONSUMERS} consumers, from its first fact to its last ÷ ${CONSUMERS} plain parallel POSTs`, 'goal: 2', 'handed'),
-        ratio(`validation of ${CONSUMERS} consumers, from its first fact to its last ÷ ${CONSUMERS} plain parallel GETs`, 'goal: 2', 'asked')
-      ],
+      rounds: measured.flatMap(({ rounds }) => rounds),
+      figures: measured.flatMap(figuresOf),
       absolute: {
-        'distribution p50, ms': median(all('chancery', 'handed')),
-        'distribution p90, ms': quantile(all('chancery', 'handed'), 0.9),
-        'plain POSTs p50, ms': median(all('plain', 'handed')),
-        'validation p50, ms': median(all('chancery', 'asked')),
-        'plain GETs p50, ms': median(all('plain', 'asked')),
-        'processor time of this process for a distribution, ms': median(all('chancery', 'handed', 'cpu')),
-        'the same for the plain POSTs, ms': median(all('plain', 'handed', 'cpu')),
-        'for a validation, ms': median(all('chancery', 'asked', 'cpu')),
-        'for the plain GETs, ms': median(all('plain', 'asked', 'cpu')),
-        'requests of a rotation under way at once, most': rotations.most(),
+        ...Object.assign({}, ...measured.map(absoluteOf)) as Record<string, number>,
         'memory of this process at its most, MiB': Math.max(...memory),
         'memory of this process, median, MiB': median(memory)
       }
@@ -76,9 +69,39 @@ export const rotationSuite = async (options: SuiteOptions): Promise<SuiteResult>
   } finally {
     clearInterval(watch)
     await log.close()
-    await consumers.stop()
+    for (const { child } of crowds) await child.stop()
     await store.stop()
   }
+}
+
+interface Crowd { takesMs: number, rounds: Round[], most: number }
+
+const of = (round: Round, name: string) => round.slices.find(({ contestant }) => contestant === name) as Measured & Fanned
+const who = (takesMs: number): string => takesMs === 0 ? 'answer at once' : `take ${takesMs} ms`
+
+const figuresOf = ({ takesMs, rounds }: Crowd) => {
+  const ratio = (name: string, part: 'handed' | 'asked') =>
+    ({ name, against: 'goal: 2', ...overRounds(rounds, (round) => median(of(round, 'chancery')[part].map(({ ms }) => ms)) / median(of(round, 'plain')[part].map(({ ms }) => ms))) })
+  return [
+    ratio(`distribution to ${CONSUMERS} consumers that ${who(takesMs)}, from its first fact to its last ÷ ${CONSUMERS} plain parallel POSTs`, 'handed'),
+    ratio(`validation of them, from its first fact to its last ÷ ${CONSUMERS} plain parallel GETs`, 'asked')
+  ]
+}
+
+const absoluteOf = ({ takesMs, rounds, most }: Crowd): Record<string, number> => {
+  const all = (name: string, part: 'handed' | 'asked', which: keyof Took = 'ms') => rounds.flatMap((round) => of(round, name)[part].map((took) => took[which]))
+  return Object.fromEntries(Object.entries({
+    'distribution p50, ms': median(all('chancery', 'handed')),
+    'distribution p90, ms': quantile(all('chancery', 'handed'), 0.9),
+    'plain POSTs p50, ms': median(all('plain', 'handed')),
+    'validation p50, ms': median(all('chancery', 'asked')),
+    'plain GETs p50, ms': median(all('plain', 'asked')),
+    'processor time of this process for a distribution, ms': median(all('chancery', 'handed', 'cpu')),
+    'the same for the plain POSTs, ms': median(all('plain', 'handed', 'cpu')),
+    'for a validation, ms': median(all('chancery', 'asked', 'cpu')),
+    'for the plain GETs, ms': median(all('plain', 'asked', 'cpu')),
+    'requests under way at once, most': most
+  }).map(([name, value]) => [`${who(takesMs)}: ${name}`, value]))
 }
 
 const exchange = (probe: string) => ({ probe, outcome: 'passed' as const, request: { method: 'GET', target: 'https://vendor.example/' }, at: clock.now().toISOString(), tookMs: 0 })
@@ -111,7 +134,7 @@ const valuesInMemory = (): CredentialValues => {
 const context = (): CommandContext => ({ commandId: ids.next(), at: clock.now(), actor: { type: 'principal', id: 'bench' }, requestId: 'bench', ticket: 'BENCH-1' })
 
 /** One rotation of a new credential, from its manifest to `validated`, over the real log: what took how long, in ms. */
-const prepare = async (log: Log, ports: readonly number[]) => {
+const prepare = async (log: Log, ports: readonly number[], takesMs: number) => {
   /** When each kind of fact was last appended. */
   const times = new Map<string, Took>()
   const events: Log = {
@@ -134,7 +157,7 @@ const prepare = async (log: Log, ports: readonly number[]) => {
   let most = 0
 
   const run = async (): Promise<Both> => {
-    const credential = `credential-${++made}`
+    const credential = `credential-${takesMs}-${++made}`
     // Connections are as new as those of the plain requests.
     const outgoing = createOutgoing({ allow: [], plainLoopback: true })
     const counted: typeof outgoing = {

@@ -1,11 +1,14 @@
 // Two hundred consumers in one process, each with a port of its own: takes what is pushed, and proves the value that it was told.
+// Each answer takes so many ms: 0, or what a consumer needs that stores what it is given before it says so.
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 
 const COUNT = Number(process.argv[2] ?? 200)
+const TAKES_MS = Number(process.argv[3] ?? 0)
 let value = ''
 
 const answer = async (request: IncomingMessage): Promise<object> => {
@@ -26,7 +29,7 @@ const answer = async (request: IncomingMessage): Promise<object> => {
 
 const listen = async (): Promise<number> => {
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-    void answer(request).then((body) => {
+    void Promise.all([answer(request), TAKES_MS > 0 && delay(TAKES_MS)]).then(([body]) => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     })
   })

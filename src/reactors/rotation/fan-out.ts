@@ -1,7 +1,7 @@
 // Many at a time, but not all: bounded concurrency, and outcomes gathered while the ones before are being appended.
 
-/** Requests under way at a time. */
-const PARALLEL = 64
+/** Requests under way at a time: enough for hundreds of slow consumers at once, and a bound for memory and sockets. */
+const PARALLEL = 256
 /** Outcomes in one fact. */
 const BATCH = 100
 
