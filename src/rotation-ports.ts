@@ -1,5 +1,6 @@
 // What rotations need from outside: the values' vault, vendors, consumers and tickets; infra/ provides each.
 import type { Exchange } from './domain/credential/fields.ts'
+import type { ManifestError } from './domain/credential/manifest-check.ts'
 import type { Connection, Manifest, Subscriber } from './domain/credential/manifest.ts'
 import type { Secret } from './domain/credential/secret.ts'
 import type { Instant } from './domain/event.ts'
@@ -56,12 +57,15 @@ export interface VendorGateway {
 /** Opens what a manifest describes. The connection's value is opened for each call, never kept. */
 export interface Vendors {
   gateway (of: { credential: string, manifest: Manifest }): VendorGateway
-  /** What is wrong with the vendor's part of a manifest, in sentences: an unknown account, a server that can do neither ACL SAVE nor CONFIG REWRITE. */
-  check (of: { credential: string, manifest: Manifest }): Promise<string[]>
+  /** What is wrong with what a manifest reaches, in sentences with their places: an unknown account, a server that can do neither ACL SAVE nor CONFIG REWRITE, an address to which nothing is sent. */
+  check (of: { credential: string, manifest: Manifest }): Promise<ManifestError[]>
 }
 
-/** Secret of an account named in `CHANCERY_VENDOR_ACCOUNTS_FILE`, or the current value of another credential. */
-export type OpenConnection = (connection: Connection) => Promise<Secret | undefined>
+/** `elsewhere`: it is not for the address that it was asked for; nothing was opened (ADR 0180). */
+export type OpenedConnection = Secret | 'elsewhere' | undefined
+
+/** Secret of an account named in `CHANCERY_VENDOR_ACCOUNTS_FILE`, or the current value of another credential, for one call to an address by the credential `for`. */
+export type OpenConnection = (connection: Connection, call: { for: string, address: string }) => Promise<OpenedConnection>
 
 // --- consumers -------------------------------------------------------------------------------------------------
 

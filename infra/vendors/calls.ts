@@ -1,4 +1,5 @@
 // What is wrong with the requests that a manifest describes, in sentences, before any of them is sent.
+import type { ManifestError } from '../../src/domain/credential/manifest-check.ts'
 import type { HttpCall, Subscriber, VendorSettings } from '../../src/domain/credential/manifest.ts'
 import type { Failure } from '../outgoing/failures.ts'
 import { isTransportHeader, type Outgoing } from '../outgoing/index.ts'
@@ -8,7 +9,7 @@ type HttpSettings = Extract<VendorSettings, { kind: 'http' | 'manual' }>
 
 /** What each call can be filled with. */
 const given = {
-  authenticate: ['value'], metadata: ['value'], mayMint: ['connection'], 'mint.call': ['connection', 'label'], 'list.call': ['connection'], revoke: ['connection', 'value', 'token_id']
+  authenticate: ['value'], metadata: ['value'], mayMint: ['connection'], 'mint/call': ['connection', 'label'], 'list/call': ['connection'], revoke: ['connection', 'value', 'token_id']
 } as const satisfies Record<string, readonly Placeholder[]>
 type CallName = keyof typeof given
 
@@ -16,24 +17,24 @@ const callsOf = (vendor: HttpSettings): Array<[CallName, HttpCall]> => vendor.ki
   ? [['authenticate', vendor.authenticate]]
   : [
       ['authenticate', vendor.authenticate], ['metadata', vendor.metadata], ['mayMint', vendor.mayMint],
-      ['mint.call', vendor.mint.call], ['list.call', vendor.list.call], ['revoke', vendor.revoke]
+      ['mint/call', vendor.mint.call], ['list/call', vendor.list.call], ['revoke', vendor.revoke]
     ]
 
-/** All of it at once, each sentence with the call that it is about. */
-export const callProblems = (vendor: HttpSettings, outgoing: Pick<Outgoing, 'problem'>): string[] => {
+/** All of it at once, each sentence with the place of the call that it is about. */
+export const callProblems = (vendor: HttpSettings, outgoing: Pick<Outgoing, 'problem'>): ManifestError[] => {
   const both = vendor.refusedStatuses.filter((status) => vendor.authenticate.expect.includes(status))
   return [
-    ...callsOf(vendor).flatMap(([name, call]) => problemsOf(call, given[name], outgoing).map((sentence) => `${name}: ${sentence}`)),
-    ...(both.length > 0 ? [`refusedStatuses and authenticate.expect share ${both.join(', ')}: a status means either yes or refused.`] : [])
+    ...callsOf(vendor).flatMap(([name, call]) => problemsOf(call, given[name], outgoing).map((message) => ({ path: `/vendor/${name}`, message }))),
+    ...(both.length > 0 ? [{ path: '/vendor/refusedStatuses', message: `The expected statuses of authenticate share ${both.join(', ')} with these: a status means either yes or refused.` }] : [])
   ]
 }
 
 /** Addresses of consumers to which nothing would ever be sent: better told before a token is minted for them. */
-export const consumerProblems = (consumers: readonly Subscriber[], outgoing: Pick<Outgoing, 'problem'>): string[] => consumers.flatMap(({ consumer, delivery, healthcheck }) => [
-  ...(delivery.kind === 'push' ? [['delivery', delivery.url] as const] : []), ['healthcheck', healthcheck] as const
+export const consumerProblems = (consumers: readonly Subscriber[], outgoing: Pick<Outgoing, 'problem'>): ManifestError[] => consumers.flatMap(({ consumer, delivery, healthcheck }, at) => [
+  ...(delivery.kind === 'push' ? [['delivery/url', delivery.url] as const] : []), ['healthcheck', healthcheck] as const
 ].flatMap(([what, url]) => {
   const failure = outgoing.problem(url)
-  return failure === undefined ? [] : [`${what} of ${consumer}: ${reasonFor(failure)}`]
+  return failure === undefined ? [] : [{ path: `/consumers/${at}/${what}`, message: `${consumer}: ${reasonFor(failure)}` }]
 }))
 
 const reasonFor = (failure: Failure): string => reasons[failure] ?? `nothing can be sent to this address (${failure}).`

@@ -2,7 +2,7 @@
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { HttpCall, VendorSettings } from '../../src/domain/credential/manifest.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
-import type { ListedToken, RefusalOutcome, VendorGateway } from '../../src/rotation-ports.ts'
+import type { ListedToken, OpenedConnection, RefusalOutcome, VendorGateway } from '../../src/rotation-ports.ts'
 import { bodyOf, headersOf } from '../outgoing/exchange.ts'
 import type { Answered, Outgoing } from '../outgoing/index.ts'
 import { createScrub } from '../outgoing/scrub.ts'
@@ -11,8 +11,8 @@ import { fill, type Filling } from './templates.ts'
 
 export interface HttpVendorOptions {
   vendor: Extract<VendorSettings, { kind: 'http' }>
-  /** Secret of the manifest's connection; asked for each call. */
-  connection: () => Promise<Secret | undefined>
+  /** Secret of the manifest's connection, asked for each call with the address that it is for; `elsewhere` if it may not go there. */
+  connection: (url: string) => Promise<OpenedConnection>
   outgoing: Outgoing
 }
 
@@ -24,9 +24,10 @@ interface Asked extends Answered {
 const WITHHELD = '[withheld: it may hold a token]'
 
 /** Sends one request of a manifest. What of it cannot be filled was not sent: the exchange says why. */
-export const asker = (outgoing: Outgoing) => async (probe: string, call: HttpCall, filling: { value?: Secret | undefined, connection?: Secret | undefined } & Pick<Filling, 'label' | 'token_id'>): Promise<Asked> => {
-  const { value, connection, ...words } = filling
-  const filled = fill(call, { ...words, value: value?.reveal(), connection: connection?.reveal() })
+export const asker = (outgoing: Outgoing) => async (probe: string, call: HttpCall, filling: { value?: Secret | undefined, connection?: OpenedConnection } & Pick<Filling, 'label' | 'token_id'>): Promise<Asked> => {
+  const { value, connection: opened, ...words } = filling
+  const connection = opened === 'elsewhere' ? undefined : opened
+  const filled = opened === 'elsewhere' ? { failure: 'connection_elsewhere' } as const : fill(call, { ...words, value: value?.reveal(), connection: connection?.reveal() })
   const secrets = [value, connection].filter((secret) => secret !== undefined)
   if ('failure' in filled) {
     const exchange: Exchange = { probe, outcome: 'failed', request: { method: call.method, target: call.url }, failure: filled.failure, at: new Date().toISOString(), tookMs: 0 }
@@ -47,12 +48,12 @@ const withheld = ({ answer, ...exchange }: Exchange): Exchange => ({ ...exchange
 
 export const httpVendor = ({ vendor, connection: openConnection, outgoing }: HttpVendorOptions): VendorGateway => {
   const ask = asker(outgoing)
-  const connected = async () => ({ connection: await openConnection().catch(() => undefined) })
+  const connected = async ({ url }: HttpCall) => ({ connection: await openConnection(url).catch(() => undefined) })
 
   const probes = (value: Secret) => [
     () => ask('authenticate', vendor.authenticate, { value }),
     () => ask('metadata', vendor.metadata, { value }),
-    async () => ask('may_mint', vendor.mayMint, await connected())
+    async () => ask('may_mint', vendor.mayMint, await connected(vendor.mayMint))
   ]
 
   return {
@@ -68,7 +69,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       return exchanges
     },
     mint: async ({ label }) => {
-      const { connection } = await connected()
+      const { connection } = await connected(vendor.mint.call)
       const { exchange, yes, sent, status, body } = await ask('mint', vendor.mint.call, { connection, label })
       if (!sent) return { status: 'refused', exchange: { ...exchange, outcome: 'failed' } }
       if (!yes && status !== undefined && status >= 400 && status < 500) return { status: 'refused', exchange }
@@ -78,7 +79,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       // Anything else may have minted, a redirect as well as another yes, or one whose token cannot be found.
       if (text === undefined || tokenId === undefined) return { status: 'unknown', exchange: { ...(status !== undefined && status >= 400 ? exchange : withheld(exchange)), outcome: 'unknown' } }
       const secret = new Secret(text)
-      const scrub = createScrub([secret, ...(connection ? [connection] : [])])
+      const scrub = createScrub([secret, ...(connection instanceof Secret ? [connection] : [])])
       const expiresAt = instantAt(document, vendor.mint.expiresAt)
       return {
         status: 'minted',
@@ -92,7 +93,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       }
     },
     list: async () => {
-      const { exchange, yes, body } = await ask('list', vendor.list.call, await connected())
+      const { exchange, yes, body } = await ask('list', vendor.list.call, await connected(vendor.list.call))
       if (!yes) return { status: 'failed', exchange }
       const tokens = tokensIn(body, vendor.list)
       const failure = tokens === undefined ? 'list_unreadable' : goesOn(exchange) ? 'list_incomplete' : undefined
@@ -101,7 +102,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       return { status: 'listed', tokens, exchange: withBody(exchange, bodyOf(JSON.stringify(tokens.map(asShown)), (text) => text, 4_096)) }
     },
     revoke: async ({ tokenId, value }) => {
-      const { exchange, sent, yes, status } = await ask('revoke', vendor.revoke, { ...await connected(), value, token_id: tokenId })
+      const { exchange, sent, yes, status } = await ask('revoke', vendor.revoke, { ...await connected(vendor.revoke), value, token_id: tokenId })
       // Gone already is gone.
       if (yes || status === 404 || status === 410) return { status: 'revoked', exchange: { ...exchange, outcome: 'passed' } }
       if (!sent || (status !== undefined && status >= 400 && status < 500)) return { status: 'refused', exchange }

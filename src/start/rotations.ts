@@ -9,9 +9,9 @@ import { createVendors } from '../../infra/vendors/index.ts'
 import type { Access } from '../commands/access/access.ts'
 import type { Aggregates } from '../commands/execute.ts'
 import type { RotationDeps } from '../commands/rotations/deps.ts'
+import { lendValue } from '../commands/rotations/lend.ts'
 import { subscriberKeys } from '../commands/subscribers/subscribers.ts'
 import type { Config } from '../config.ts'
-import { credentialAggregate, valueInUse } from '../domain/credential/credential.ts'
 import { createStreamWatch, type StreamWatch } from '../http/stream-watch.ts'
 import type { Clock, EventStore, Ids, Keys, ProcessLock, RedisSource } from '../ports.ts'
 import type { CredentialValues } from '../rotation-ports.ts'
@@ -57,11 +57,7 @@ export const openRotations = (parts: RotationParts, releasers: Releasers): Rotat
   const vendors = createVendors({
     outgoing,
     accounts,
-    // Each use is announced by a fact of the credential whose connection it is.
-    openCredential: async (name) => {
-      const valueId = valueInUse((await aggregates.current(credentialAggregate, name)).state)
-      return valueId === undefined ? undefined : values.open(valueId)
-    },
+    openCredential: (name, call) => lendValue({ aggregates, ids, clock, values }, name, call),
     own: ownTokens({ aggregates, access, ids, clock }),
     fingerprint: (secret) => values.fingerprint(secret)
   })

@@ -57,7 +57,7 @@ export const rotationWorld = async (t: Context, env: Env = {}): Promise<Rotation
   t.teardown(() => leaveFolder(folder))
   const accounts = join(folder, 'accounts.json')
   noteCanary({ what: 'the token of a connection', text: vendor.connection.token, allowed: /accounts\.json$/ })
-  writeFileSync(accounts, JSON.stringify({ minter: vendor.connection.token }), { mode: 0o600 })
+  writeFileSync(accounts, JSON.stringify({ minter: { secret: vendor.connection.token, hosts: [new URL(vendor.url).host] } }), { mode: 0o600 })
   const service = await testService(t, { env: { CHANCERY_OUTGOING_HTTP: 'loopback', CHANCERY_VENDOR_ACCOUNTS_FILE: accounts, ...env } })
   return rotationsOf(service, vendor)
 }

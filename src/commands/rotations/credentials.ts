@@ -22,9 +22,7 @@ export const putManifest = async (
   const { state, commands } = await aggregates.current(credentialAggregate, name)
   const repeated = commands.has(context.commandId)
   if (!repeated) {
-    const errors = [...checkManifest(name, manifest), ...await checkConnection(deps, manifest)]
-    const sayings = await vendors.check({ credential: name, manifest })
-    errors.push(...sayings.map((message) => ({ path: '/vendor', message })))
+    const errors = [...checkManifest(name, manifest), ...await checkConnection(deps, name, manifest), ...await vendors.check({ credential: name, manifest })]
     if (errors.length > 0) refuse('manifest_invalid', `The manifest has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}: mend them all, then put it again.`, { errors })
   }
   const ticket = repeated || letGo(state, manifest).length === 0 ? undefined : await checkedTicket(deps, context)
@@ -34,16 +32,25 @@ export const putManifest = async (
   })
 }
 
-/** A credential that serves as a connection is used at its own vendor, and nowhere else: whoever writes this manifest need not be trusted with it. */
-const checkConnection = async ({ aggregates }: RotationDeps, { vendor, connection }: Manifest): Promise<ManifestError[]> => {
-  if (connection === undefined || !('credential' in connection)) return []
+/** A credential that serves as a connection is used at its own vendor, and nowhere else: whoever writes this manifest need not be trusted with it (ADR 0181). */
+const checkConnection = async ({ aggregates }: RotationDeps, name: string, { vendor, connection }: Manifest): Promise<ManifestError[]> => {
+  if (connection === undefined || !('credential' in connection) || connection.credential === name) return []
   const path = '/connection/credential'
   const { state } = await aggregates.current(credentialAggregate, connection.credential)
   if (state.status === 'absent') return [{ path, message: `There is no credential ${connection.credential}: put its manifest first.` }]
   // As at each use (`lendValue`): what counts is where it is sent, not the kind of vendor that its own manifest describes.
-  return connectedAddresses(vendor).some((address) => !leadsTo(state.manifest.vendor, address))
-    ? [{ path, message: `The credential ${connection.credential} is for other addresses than this vendor's: it is sent to its own vendor only.` }]
-    : []
+  const foreign = connectedAddresses(vendor).some((address) => !leadsTo(state.manifest.vendor, address))
+  return [
+    ...foreign ? [{ path, message: `The credential ${connection.credential} is for other addresses than those that this vendor would send it to: it goes to its own vendor only.` }] : [],
+    ...await leadsBack(aggregates, name, state.manifest) ? [{ path, message: `The connections lead in a circle, back to ${name}: none of them could be mended once the values are dead.` }] : []
+  ]
+}
+
+const leadsBack = async (aggregates: RotationDeps['aggregates'], name: string, { connection }: Manifest, seen: readonly string[] = []): Promise<boolean> => {
+  if (connection === undefined || !('credential' in connection) || seen.includes(connection.credential)) return false
+  if (connection.credential === name) return true
+  const { state } = await aggregates.current(credentialAggregate, connection.credential)
+  return state.status === 'known' && leadsBack(aggregates, name, state.manifest, [...seen, connection.credential])
 }
 
 /**

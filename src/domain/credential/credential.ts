@@ -30,6 +30,10 @@ const evolve = (credential: Credential, event: RecordedOf<'credential'>): Creden
         job: credential.job && fetched(credential.job, consumer, valueId)
       }
     }
+    case 'credential.value_lent': {
+      const { to, valueId, rotationId, transition } = event.data
+      return { ...credential, lent: new Map(credential.lent).set(to, { valueId, rotationId, transition }) }
+    }
     case 'credential.value_superseded': {
       const { valueId, destroyAfter } = event.data
       const value = credential.value?.valueId === valueId ? undefined : credential.value
@@ -48,7 +52,7 @@ const manifestPut = (credential: Credential, { data, metadata }: Extract<Recorde
     ? { ...credential, version: data.version, manifest: data.manifest }
     : {
         status: 'known', name: data.credential, version: data.version, manifest: data.manifest,
-        value: undefined, job: undefined, past: new Map(), lastCompletedAt: undefined, deliverySeq: 0, held: new Map(), superseded: new Map()
+        value: undefined, job: undefined, past: new Map(), lastCompletedAt: undefined, deliverySeq: 0, held: new Map(), lent: new Map(), superseded: new Map()
       }
   const open = openJob(known)
   if (open === undefined || credential.status === 'absent') return known

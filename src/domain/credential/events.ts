@@ -17,6 +17,13 @@ export const credentialEvents = {
   'credential.value_fetched': defineEvent(1, 'A consumer is about to be given the value, sealed to its key.', Type.Object({
     ...credential(), consumer: SubscriberName(), valueId: Uuid(), deliverySeq: Count(), fetchedAt: InstantField()
   }, closed)),
+  'credential.value_lent': defineEvent(1, 'The value is about to be opened as the connection of another credential, which mints, lists and revokes by it.', Type.Object({
+    ...credential(), valueId: Uuid(), to: CredentialName(),
+    /** `check`: while a manifest was put. */
+    purpose: Type.Union([Type.Literal('rotation'), Type.Literal('check')]),
+    /** The other credential's rotation, and its stage as the number of the last transition: one fact a stage. */
+    rotationId: Type.Optional(Uuid()), transition: Type.Optional(Count()), lentAt: InstantField()
+  }, closed)),
   'credential.value_superseded': defineEvent(1, 'A value is out of use, and is to be destroyed once its grace time is over.', Type.Object({
     ...credential(), valueId: Uuid(), destroyAfter: InstantField(), supersededAt: InstantField()
   }, closed)),

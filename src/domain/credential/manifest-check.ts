@@ -9,6 +9,7 @@ export const checkManifest = (credential: string, manifest: Manifest): ManifestE
   ...checkConnection(credential, manifest),
   ...checkTemplates(manifest.vendor),
   ...checkTimes(manifest),
+  ...checkSize(manifest),
   ...checkConsumers(manifest.consumers)
 ]
 
@@ -43,8 +44,27 @@ const checkTimes = ({ lifetimeDays, leadDays }: Manifest): ManifestError[] => li
   ? [{ path: '/leadDays', message: 'The lead has to be shorter than the lifetime, or a rotation would always be due.' }]
   : []
 
+/** What the log takes in one append, without room for what stands beside a manifest: the sealed owner and reason, metadata, another fact. In bytes. */
+const MAX_BYTES = 1_048_576 - 32_768
+
+const checkSize = ({ owner: _, ...manifest }: Manifest): ManifestError[] => {
+  const bytes = Buffer.byteLength(JSON.stringify(manifest))
+  return bytes > MAX_BYTES ? [{ path: '', message: `The manifest is ${bytes} bytes long and may be ${MAX_BYTES}: shorten the addresses, or make two credentials of it.` }] : []
+}
+
 const checkConsumers = (consumers: readonly Subscriber[]): ManifestError[] => {
   const seen = new Set<string>()
+  const users = new Map<string, string>()
+  /** One answer must not prove for two. */
+  const checkAddress = (path: string, consumer: string, text: string): ManifestError[] => {
+    const errors = checkUrl(path, text)
+    if (errors.length > 0) return errors
+    const { href } = new URL(text)
+    const other = users.get(href)
+    if (other !== undefined && other !== consumer) return [{ path, message: `The consumer ${other} has this address already: each has its own, or one would answer for the other.` }]
+    users.set(href, consumer)
+    return []
+  }
   return consumers.flatMap((subscriber, at) => {
     const path = `/consumers/${at}`
     const { consumer, required, delivery, healthcheck, proof } = subscriber
@@ -52,8 +72,8 @@ const checkConsumers = (consumers: readonly Subscriber[]): ManifestError[] => {
     if (seen.has(consumer)) errors.push({ path: `${path}/consumer`, message: `The consumer ${consumer} is named twice.` })
     seen.add(consumer)
     if (required && proof.kind === 'none') errors.push({ path: `${path}/proof`, message: 'A required consumer has to prove possession: revoking waits for it.' })
-    if (delivery.kind === 'push') errors.push(...checkUrl(`${path}/delivery/url`, delivery.url))
-    errors.push(...checkUrl(`${path}/healthcheck`, healthcheck))
+    if (delivery.kind === 'push') errors.push(...checkAddress(`${path}/delivery/url`, consumer, delivery.url))
+    errors.push(...checkAddress(`${path}/healthcheck`, consumer, healthcheck))
     return errors
   })
 }

@@ -26,6 +26,8 @@ export interface KnownCredential {
   deliverySeq: number
   /** What each consumer was given last, in whatever job. */
   held: ReadonlyMap<string, { valueId: string, seq: number }>
+  /** To which credential which value was lent last, and for which stage of what rotation. */
+  lent: ReadonlyMap<string, { valueId: string, rotationId: string | undefined, transition: number | undefined }>
   /** Values out of use that the vault still holds. */
   superseded: ReadonlyMap<string, { destroyAfter: Instant }>
 }

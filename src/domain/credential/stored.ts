@@ -23,7 +23,7 @@ export const stored = ({ name, version, manifest, value, job, lastCompletedAt }:
   lastCompletedAt
 })
 
-/** Takes what `stored` gave, through JSON or not. Ended rotations, and who holds what, are not in it. */
+/** Takes what `stored` gave, through JSON or not. Ended rotations, who holds what, and to whom it was lent, are not in it. */
 export const restored = ({ name, version, manifest, value, job, lastCompletedAt }: StoredCredential): Credential => ({
   status: 'known',
   name,
@@ -35,6 +35,7 @@ export const restored = ({ name, version, manifest, value, job, lastCompletedAt 
   lastCompletedAt,
   deliverySeq: 0,
   held: new Map(),
+  lent: new Map(),
   superseded: new Map()
 })
 

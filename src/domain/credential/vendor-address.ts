@@ -1,29 +1,47 @@
 // Where a vendor is: a value is for the place that it was adopted for, and is sent to no other.
 import { canonical } from './canonical.ts'
-import type { HttpCall, Manifest, VendorSettings } from './manifest.ts'
+import type { Manifest, VendorSettings } from './manifest.ts'
 
-/** Kind and addresses (scheme, host, port) that a vendor's settings lead to. */
-export const addressesOf = (vendor: VendorSettings): string[] => {
+/** The addresses (scheme, host, port) that a vendor's settings lead to. */
+const addressesOf = (vendor: VendorSettings): string[] => {
   switch (vendor.kind) {
     case 'http': {
       const { authenticate, metadata, mayMint, mint, list, revoke } = vendor
-      return [authenticate, metadata, mayMint, mint.call, list.call, revoke].map(originOf)
+      return [authenticate, metadata, mayMint, mint.call, list.call, revoke].map(({ url }) => placeOf(url))
     }
-    case 'manual': return [originOf(vendor.authenticate)]
+    case 'manual': return [placeOf(vendor.authenticate.url)]
     case 'postgres-role':
-    case 'redis-acl': return [URL.canParse(vendor.address) ? new URL(vendor.address).host : vendor.address]
+    case 'redis-acl': return [placeOf(vendor.address)]
     case 'chancery-token': return [vendor.principalId]
   }
 }
 
-/** A placeholder in the host makes the whole template the address. */
-const originOf = ({ url }: HttpCall): string => URL.canParse(url) && !/^[a-z]+:\/\/[^/]*\{\{/i.test(url) ? new URL(url).origin : url
-
-/** True if `to` leads somewhere that `from` does not. */
-export const leadsElsewhere = (from: VendorSettings, to: VendorSettings): boolean => {
-  const known = new Set(addressesOf(from))
-  return addressesOf(to).some((address) => !known.has(address))
+/** A placeholder before the path makes the whole template the address. */
+const placeOf = (text: string): string => {
+  if (!URL.canParse(text)) return text
+  const { protocol, host, username, password } = new URL(text)
+  return /\{\{|%7b%7b/i.test(host + username + password) ? text : `${protocol}//${host}`
 }
+
+/** True if `to` is a vendor of another kind, or leads to other addresses, than `from`. */
+export const leadsElsewhere = (from: VendorSettings, to: VendorSettings): boolean => {
+  const [before, now] = [new Set(addressesOf(from)), new Set(addressesOf(to))]
+  return from.kind !== to.kind || before.size !== now.size || [...now].some((address) => !before.has(address))
+}
+
+/** Where a manifest's connection is sent, as it stands there. */
+export const connectedAddresses = (vendor: VendorSettings): string[] => {
+  switch (vendor.kind) {
+    case 'http': return [vendor.mayMint, vendor.mint.call, vendor.list.call, vendor.revoke].map(({ url }) => url)
+    case 'postgres-role':
+    case 'redis-acl': return [vendor.address]
+    case 'manual':
+    case 'chancery-token': return []
+  }
+}
+
+/** True if an address is one of those that a vendor's settings lead to: a credential that serves as a connection goes there, and nowhere else. */
+export const leadsTo = (vendor: VendorSettings, address: string): boolean => addressesOf(vendor).includes(placeOf(address))
 
 /** True if revoking needs the id that the vendor gave the token, so that a value without one could never be revoked. */
 export const needsTokenId = (vendor: VendorSettings): boolean => {

@@ -10,6 +10,7 @@ const failures: Readonly<Record<string, string>> = {
   address_forbidden: 'Its address is not allowed: CHANCERY_OUTGOING_ALLOW names those that are.',
   redirect_refused: 'It answered with a redirect, which is not followed.',
   too_large: 'Its answer was too large.',
+  connection_elsewhere: 'Nothing was sent: the connection is not for this address.',
   tls: 'No secure connection could be made.'
 }
 

@@ -1,11 +1,13 @@
 // Credentials: the inventory, a credential's manifest, and the value that is handed to the vault.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { adoptValue, putManifest } from '../../commands/rotations/credentials.ts'
 import type { CredentialReceipt, RotationDeps } from '../../commands/rotations/deps.ts'
 import { credentialAggregate, expiryOf, openJob } from '../../domain/credential/credential.ts'
 import type { Credential, CurrentValue, KnownCredential } from '../../domain/credential/state.ts'
 import { refuse } from '../../domain/codes.ts'
 import { Secret } from '../../domain/credential/secret.ts'
+import { allows } from '../../domain/principal/roles.ts'
 import type { Vault } from '../../ports.ts'
 import type { CredentialRow, RotationQueries } from '../../rotation-queries.ts'
 import { accepted, located } from '../answers.ts'
@@ -70,6 +72,7 @@ export const credentialRoutes = (deps: CredentialRouteDeps): FastifyPluginAsyncT
   }, async (request, reply) => {
     const { params: { name }, body: { manifest, reason, ticket }, ifMatch } = request
     ticketIn(request.body)
+    if (manifest.vendor.kind === 'chancery-token') await mayIssueTokens(request)
     const context = contextWithWhy(request, `credential-${name}`, { reason, ...ticket !== undefined && { ticket } })
     const receipt = await inWireForm(putManifest(deps, { credential: name, manifest: manifestOf(manifest, name), ...ifMatch !== undefined && { ifMatch } }, context))
     const credential = known(receipt.state)
@@ -92,6 +95,14 @@ export const credentialRoutes = (deps: CredentialRouteDeps): FastifyPluginAsyncT
 
 const known = (credential: Credential): KnownCredential =>
   credential.status === 'known' ? credential : refuse('subject_not_found', 'There is no such credential. GET /api/v1/credentials lists them all; PUT its manifest to make one.')
+
+/** Rotating our own tokens issues them: whoever writes such a manifest needs the right that issuing needs (ADR 0182). */
+const mayIssueTokens = async ({ caller, method, id, routeOptions: { url = '' }, server: { door: { access } } }: FastifyRequest): Promise<void> => {
+  const permission = 'principals.write'
+  if (caller !== undefined && allows(caller.roles, permission)) return
+  if (caller !== undefined) await access.noteRefusal({ caller, permission, route: `${method} ${url}`, requestId: id })
+  refuse('forbidden', 'A manifest of the kind chancery-token issues access tokens: that needs the right to issue them besides.', { permission })
+}
 
 const openItem = (credential: Credential) => {
   const job = openJob(credential)

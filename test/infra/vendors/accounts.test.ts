@@ -28,21 +28,23 @@ const refused = (open: () => unknown): StartError => {
 }
 
 t.test('names and secrets, read anew each time', async (t) => {
-  const file = fileOf(t, JSON.stringify({ 'heroku-admin': SECRET, 'app-db': 'postgres://x' }))
+  const file = fileOf(t, JSON.stringify({ 'heroku-admin': { secret: SECRET, hosts: ['api.heroku.com', '127.0.0.1:8441'] }, 'app-db': 'postgres://x' }))
   const accounts = openAccounts(file)
   t.same(accounts.names(), ['app-db', 'heroku-admin'])
-  t.equal(accounts.secret('heroku-admin')?.reveal(), SECRET)
-  t.equal(accounts.secret('nobody'), undefined)
-  t.equal(accounts.secret('constructor'), undefined, 'nothing that every object has')
-  t.notMatch(inspect(accounts.secret('heroku-admin'), { depth: 9, showHidden: true }), SECRET)
+  t.equal(accounts.account('heroku-admin')?.secret.reveal(), SECRET)
+  t.same([...accounts.account('heroku-admin')?.hosts ?? []], ['api.heroku.com', '127.0.0.1:8441'])
+  t.equal(accounts.account('app-db')?.hosts, undefined, 'a connection string says itself where it goes')
+  t.equal(accounts.account('nobody'), undefined)
+  t.equal(accounts.account('constructor'), undefined, 'nothing that every object has')
+  t.notMatch(inspect(accounts.account('heroku-admin'), { depth: 9, showHidden: true }), SECRET)
 
   writeFileSync(file, JSON.stringify({ 'heroku-admin': 'exchanged' }))
-  t.equal(accounts.secret('heroku-admin')?.reveal(), 'exchanged', 'without a start')
+  t.equal(accounts.account('heroku-admin')?.secret.reveal(), 'exchanged', 'without a start')
   chmodSync(file, 0o640)
-  t.equal(accounts.secret('heroku-admin'), undefined, 'once others may read it, it is no longer used')
+  t.equal(accounts.account('heroku-admin'), undefined, 'once others may read it, it is no longer used')
   chmodSync(file, 0o600)
   writeFileSync(file, '{"heroku-admin"')
-  t.equal(accounts.secret('heroku-admin'), undefined, 'half written')
+  t.equal(accounts.account('heroku-admin'), undefined, 'half written')
   rmSync(file)
   t.same(accounts.names(), [])
 })
@@ -50,7 +52,7 @@ t.test('names and secrets, read anew each time', async (t) => {
 t.test('without a file there are none', async (t) => {
   const accounts = openAccounts(undefined)
   t.same(accounts.names(), [])
-  t.equal(accounts.secret('x'), undefined)
+  t.equal(accounts.account('x'), undefined)
 })
 
 t.test('what refuses the start, with the way out', async (t) => {
@@ -70,7 +72,10 @@ t.test('what refuses the start, with the way out', async (t) => {
     ['null', /does not hold accounts/],
     [`{"${SECRET} ":"x"}`, /entry 1: its name must be/],
     [`{"Admin":"${SECRET}"}`, /entry 1: its name must be/],
-    [`{"good":"x","admin":{"token":"${SECRET}"}}`, /entry 2: its secret must be text/],
+    [`{"good":"x","admin":{"token":"${SECRET}"}}`, /entry 2: its secret must be text[^]*entry 2: its hosts must be[^]*entry 2: it has secret and hosts, and nothing else/],
+    [`{"admin":{"secret":"${SECRET}"}}`, /entry 1: its hosts must be/],
+    [`{"admin":{"secret":"${SECRET}","hosts":[]}}`, /entry 1: its hosts must be/],
+    ...['https://a.example', 'A.example', 'a.example:443', 'a.example/path', 'me@a.example', SECRET, ''].map((host): [string, RegExp] => [`{"admin":{"secret":"x","hosts":["a.example","${host}"]}}`, /entry 1: its hosts must be/]),
     ['{"admin":""}', /entry 1: its secret/],
     ['{"admin":4711,"Other":"x"}', /entry 1: its secret[^]*entry 2: its name/]
   ]

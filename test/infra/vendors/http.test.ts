@@ -144,10 +144,10 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
   const outgoing = createOutgoing({ allow: [], plainLoopback: false })
   t.teardown(() => outgoing.close())
   const own = { look: async () => undefined, issue: async () => ({ tokenId: '', token: undefined }), revoke: async () => {}, judge: async () => undefined, parse: () => undefined }
-  const vendors = createVendors({ outgoing, own, openCredential: async () => undefined, accounts: { secret: (name) => name === 'known' ? new Secret('x') : undefined, names: () => ['known'] }, fingerprint: () => '' })
-  const check = (vendor: VendorSettings, connection: Manifest['connection'] = { account: 'known' }, consumers: Manifest['consumers'] = []) => vendors.check({
+  const vendors = createVendors({ outgoing, own, openCredential: async () => undefined, accounts: { account: (name) => name === 'known' ? { secret: new Secret('x'), hosts: new Set(['vendor.example']) } : name === 'string' ? { secret: new Secret('postgres://x') } : undefined, names: () => ['known', 'string'] }, fingerprint: () => '' })
+  const check = async (vendor: VendorSettings, connection: Manifest['connection'] = { account: 'known' }, consumers: Manifest['consumers'] = []) => (await vendors.check({
     credential: 'a', manifest: { vendor, connection, sensitivity: 'high', owner: { name: new Clear('a', 'credential-a'), email: new Clear('a@b.c', 'credential-a') }, leadDays: 1, consumers }
-  })
+  })).map(({ path, message }) => `${path}: ${message}`)
   const good = httpSettings('https://vendor.example')
   t.same(await check(good), [])
   const wrong = await check({
@@ -159,17 +159,36 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
     revoke: { ...good.revoke, url: 'https://vendor.example/{{tokenid}}' }
   }, { account: 'unknown' })
   for (const pattern of [
-    /unknown, which CHANCERY_VENDOR_ACCOUNTS_FILE does not hold; it holds known/, /^authenticate: the URL has to begin with https/, /share 401/, /^metadata: .*private or special/, /^metadata: \{\{label\}\} cannot stand here, only \{\{value\}\}/,
-    /"bad name" is no name/, /header Host is not/, /header ok holds characters/, /^mayMint: no placeholder may stand in the host/, /^mayMint: redirects are never followed/, /^mint\.call: the body is no JSON/,
-    /^mint\.call: a name or password stands in the URL/, /^revoke: \{\{tokenid\}\} is no placeholder/
+    /unknown, which CHANCERY_VENDOR_ACCOUNTS_FILE does not hold; it holds known, string/, /^\/vendor\/authenticate: the URL has to begin with https/, /^\/vendor\/refusedStatuses: .*share 401/, /^\/vendor\/metadata: .*private or special/, /^\/vendor\/metadata: \{\{label\}\} cannot stand here, only \{\{value\}\}/,
+    /"bad name" is no name/, /header Host is not/, /header ok holds characters/, /^\/vendor\/mayMint: no placeholder may stand in the host/, /^\/vendor\/mayMint: redirects are never followed/, /^\/vendor\/mint\/call: the body is no JSON/,
+    /^\/vendor\/mint\/call: a name or password stands in the URL/, /^\/vendor\/revoke: \{\{tokenid\}\} is no placeholder/
   ]) t.ok(wrong.some((sentence) => pattern.test(sentence)), `${pattern}`, { wrong })
   const consumer = (name: string, healthcheck: string, url?: string) => ({ consumer: name, required: true, delivery: url === undefined ? { kind: 'pull' as const } : { kind: 'push' as const, url }, healthcheck, proof: { kind: 'possession' as const } })
   t.match(await check(good, { account: 'known' }, [
     consumer('one', 'https://one.example/', 'https://one.example/'), consumer('two', 'https://169.254.169.254/', 'https://2130706433/'), consumer('three', 'http://three.example/'), consumer('four', 'https://[::ffff:10.0.0.1]/')
-  ]), [/^delivery of two: .*private/, /^healthcheck of two: .*private/, /^healthcheck of three: .*https/, /^healthcheck of four: .*private/])
-  t.match(await check({ kind: 'chancery-token', principalId: '0197b6a0-0000-7000-8000-000000000000' }), [/names no principal/])
+  ]), [/^\/consumers\/1\/delivery\/url: two: .*private/, /^\/consumers\/1\/healthcheck: two: .*private/, /^\/consumers\/2\/healthcheck: three: .*https/, /^\/consumers\/3\/healthcheck: four: .*private/])
+  t.match(await check(httpSettings('https://other.example')), [/^\/connection\/account: The account known is not for other\.example: .*"hosts": \["other\.example"\]/])
+  t.match(await check({ ...good, revoke: { ...good.revoke, url: 'https://vendor.example:8443/{{token_id}}' } }), [/^\/connection\/account: .* not for vendor\.example:8443/])
+  t.match(await check(good, { account: 'string' }), [/^\/connection\/account: .* not for vendor\.example/], 'a connection string stands in no header')
+  t.match(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://db.example/' }, { account: 'known' }), [/^\/connection\/account: .*one with hosts/])
+  t.same(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://db.example/' }, { account: 'string' }), [])
+  t.match(await check({ kind: 'chancery-token', principalId: '0197b6a0-0000-7000-8000-000000000000' }), [/^\/vendor\/principalId: .*names no principal/])
   t.equal((await check({ kind: 'manual', instructions: 'x', authenticate: { ...good.authenticate, url: 'nonsense' }, refusedStatuses: [401] })).length, 1)
-  t.match(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://me@db.example/' }), [/holds a name or a password/])
+  t.match(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://me@db.example/' }, { account: 'string' }), [/^\/vendor\/address: .*holds a name or a password/])
+})
+
+t.test('a connection is sent where it may go, and nowhere else: nothing is sent at all', async (t) => {
+  const { heard, url, outgoing } = await parrot(t)
+  const asked: string[] = []
+  const vendor = httpVendor({ vendor: httpSettings(url), connection: async (address) => { asked.push(address); return 'elsewhere' }, outgoing })
+  const mayMint = (await vendor.verify(new Secret('the-value'), { replace: true }))[0]
+  t.match(mayMint, { outcome: 'failed', failure: 'connection_elsewhere' })
+  t.match(await vendor.mint({ label: 'a', valueId: 'b' }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
+  t.match(await vendor.list(), { status: 'failed', exchange: { failure: 'connection_elsewhere' } })
+  t.match(await vendor.revoke({ tokenId: '1', value: undefined }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
+  t.equal(heard.length, 0)
+  const { mayMint: permissions, mint, list, revoke } = httpSettings(url)
+  t.same(asked, [permissions.url, mint.call.url, list.call.url, revoke.url], 'asked by what the manifest says')
 })
 
 t.test('the preset of the documents is a manifest, and works', async (t) => {
