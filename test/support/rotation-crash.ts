@@ -43,15 +43,16 @@ const PATIENCE_MS = 120_000
 /**
  * Brings a rotation of `name` to this end, whatever dies on the way: the next process has the next edge, the last has none.
  * @param way.abortIn the state in which it is given up, where it is to be
+ * @param way.orLess an end before the last edge is one, too
  * @param way.each is told after every death, with the job as it is then
  */
 export const walkThroughDeaths = async (
-  ground: CrashGround, name: string, way: { edges: readonly string[], abortIn?: string, service?: SpawnedService, each?: (edge: string, job: Job | undefined) => Promise<void> }
+  ground: CrashGround, name: string, way: { edges: readonly string[], abortIn?: string, orLess?: boolean, each?: (edge: string, job: Job | undefined) => Promise<void> }
 ): Promise<CrashWalk> => {
   const edges = [...way.edges]
   const deaths: string[] = []
   let edge = edges.shift()
-  let service = way.service ?? await ground.start(edge)
+  let service = await ground.start(edge)
   const seen: { job: Job | undefined, givenUp: boolean } = { job: undefined, givenUp: false }
   const until = Date.now() + PATIENCE_MS * (1 + edges.length / 4)
 
@@ -77,7 +78,10 @@ export const walkThroughDeaths = async (
 
   for (;;) {
     const { job } = seen
-    if (job?.state === 'done' || job?.state === 'aborted') return { end: job.state, deaths, job, service }
+    if (job?.state === 'done' || job?.state === 'aborted') {
+      if (edge !== undefined && way.orLess !== true) throw new Error(`${name} is ${job.state}, and ${edge} was not met`)
+      return { end: job.state, deaths, job, service }
+    }
     if (Date.now() > until) throw new Error(`${name} stands in ${job?.state ?? 'nothing'} after ${deaths.join()}; not met: ${edge ?? 'none'}`)
     try {
       await next()
