@@ -73,6 +73,7 @@ export interface JobView {
   opened_at: string
   changed_at: string
   ended_at: string | null
+  ticket_check: 'open' | 'format' | null
   old_value: { vendor_token_id: string | null }
   new_value: { vendor_token_id: string | null, fingerprint: string } | null
   failure: Exchange | null

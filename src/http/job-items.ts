@@ -40,6 +40,7 @@ export const jobItem = (view: JobView) => ({
   opened_by: actorItem(view.openedBy),
   changed_at: view.changedAt,
   ended_at: view.endedAt ?? null,
+  ticket_check: view.ticketCheck ?? null,
   old_value: { value_id: view.oldValue.valueId, vendor_token_id: view.oldValue.vendorTokenId ?? null },
   new_value: view.newValue === undefined
     ? null

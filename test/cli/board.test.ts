@@ -24,7 +24,7 @@ const refusal: Exchange = {
 
 const job = (state: string, more: Partial<JobView> = {}): JobView => ({
   credential: 'billing', rotation_id: '0190a0a0-0000-7000-8000-000000000001', mode: 'rotate', trigger: 'operator', state, meaning: `What ${state} means, in one sentence that is a little longer than a narrow screen.`,
-  transition: 3, opened_at: '2026-03-01T11:59:00.000Z', changed_at: '2026-03-01T12:00:00.000Z', ended_at: null, old_value: { vendor_token_id: 'old' },
+  transition: 3, opened_at: '2026-03-01T11:59:00.000Z', changed_at: '2026-03-01T12:00:00.000Z', ended_at: null, ticket_check: null, old_value: { vendor_token_id: 'old' },
   new_value: { vendor_token_id: 'new', fingerprint: 'f' }, failure: null,
   consumers: [
     consumer('alpha', { distribute_status: 'succeeded', tries: 1, proof_outcome: 'proved' }),

@@ -8,7 +8,7 @@ import { reasonOption, ticketOption, type Family, type Tools } from '../verb.ts'
 import type { CredentialPage } from './credentials-page.ts'
 import { atGate, type Gathered } from './rotate-gate.ts'
 import { watchJob, type WatchedJob } from './rotate-watch.ts'
-import { nextCommands, readCredential, readJob, stillGoing, takeStep, wayOn } from './rotations-job.ts'
+import { nextCommands, readCredential, readJob, stillGoing, takeStep, ticketNote, wayOn } from './rotations-job.ts'
 import { openJob } from './rotations.ts'
 
 interface RotateOptions { mode: string, reason?: string, ticket?: string }
@@ -86,7 +86,9 @@ const goOn = async (tools: Tools, { screen, watched, page, gathered }: Going): P
     else if (answer === 'all') screen.all(job)
     else {
       try {
-        watched.take(await takeStep(client, job, answer.step, answer.body, { signal: surroundings.signal, onTrouble: (message) => { terminal.note(message) } }))
+        const taken = await takeStep(client, job, answer.step, answer.body, { signal: surroundings.signal, onTrouble: (message) => { terminal.note(message) } })
+        for (const note of ticketNote(taken, answer.body)) terminal.note(note)
+        watched.take(taken)
       } catch (error) {
         if (!(error instanceof ProblemFailure) || error.exit !== 'refused') throw error
         terminal.note(`${error.message}\n`)

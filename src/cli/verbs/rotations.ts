@@ -5,7 +5,7 @@ import { Failure } from '../failures.ts'
 import { isWorking, rotationPath, type JobView, type Step } from '../rotation-api.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Tools } from '../verb.ts'
 import { readValue, valueFileOption } from './credential-value.ts'
-import { findJob, followUntilWaiting, nextCommands, readCredential, readJob, takeStep, wayOn, type StepBody } from './rotations-job.ts'
+import { findJob, followUntilWaiting, nextCommands, readCredential, readJob, takeStep, ticketNote, wayOn, type StepBody } from './rotations-job.ts'
 import { lookVerbs } from './rotations-look.ts'
 
 interface OpenOptions extends Json { mode: string, reason?: string, ticket?: string, confirm?: string, key?: string }
@@ -91,6 +91,7 @@ const stepVerb = (rotations: Command, bind: Bind, step: Step, description: strin
     const seen = options.transition === undefined ? found : { ...found, transition: numberOf(options.transition) }
     const body = await stepBody(tools, step, seen, options)
     const sent = await takeStep(tools.client, seen, step, body, { key: options.key, signal: tools.surroundings.signal, onTrouble: (message) => { tools.terminal.note(message) } })
+    for (const note of ticketNote(sent, body)) tools.terminal.note(note)
     const job = options.wait ? await followUntilWaiting(tools, sent, { show: options.json !== true }) : sent
     if (options.json === true) tools.terminal.json(job)
     else if (!options.wait) tools.terminal.line(`${step}: ${credential} is ${job.state}`)

@@ -12,6 +12,9 @@ export const distributeStatuses = ['pending', 'sent', 'succeeded', 'failed', 'un
 export const proofOutcomes = ['proved', 'unproved', 'unhealthy', 'unreachable', 'not_possessing'] as const
 
 const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((word) => Type.Literal(word)))
+/** What was done about a ticket: it was found open, or, without a ticket system, only its form was looked at. */
+export const ticketChecks = ['open', 'format'] as const
+const TicketCheck = () => oneOf(ticketChecks)
 const of = () => ({ credential: CredentialName(), rotationId: Uuid() })
 const Consumers = () => Type.Array(SubscriberName(), { maxItems: 500 })
 const Exchanges = () => Type.Array(ExchangeField(), { maxItems: 8 })
@@ -20,7 +23,7 @@ const Delivery = () => Type.Object({ consumer: SubscriberName(), deliverySeq: Co
 
 export const rotationEvents = {
   'rotation.opened': defineEvent(1, 'A job was opened; nothing was asked of the vendor yet.', Type.Object({
-    ...of(), mode: oneOf(modes), trigger: oneOf(triggers), manifestVersion: Count(), oldValueId: Uuid(), openedAt: InstantField()
+    ...of(), mode: oneOf(modes), trigger: oneOf(triggers), manifestVersion: Count(), oldValueId: Uuid(), ticketCheck: Type.Optional(TicketCheck()), openedAt: InstantField()
   }, closed)),
 
   // Stage 1
@@ -96,10 +99,10 @@ export const rotationEvents = {
     ...of(), round: Count(), unproved: Consumers(), failedAt: InstantField()
   }, closed)),
   'rotation.consumer_waived': defineEvent(1, 'An operator does without the proof of a consumer that is not required.', Type.Object({
-    ...of(), consumer: SubscriberName(), waivedAt: InstantField()
+    ...of(), consumer: SubscriberName(), ticketCheck: Type.Optional(TicketCheck()), waivedAt: InstantField()
   }, closed)),
   'rotation.revoke_requested': defineEvent(1, 'An operator typed the name and gave a ticket: after one more round of proofs the old value is revoked.', Type.Object({
-    ...of(), ticketCheck: oneOf(['open', 'format'] as const), requestedAt: InstantField()
+    ...of(), ticketCheck: TicketCheck(), requestedAt: InstantField()
   }, closed)),
   'rotation.gate_closed': defineEvent(1, 'Something seen since closed the gate: the old value was used, or a proof grew old.', Type.Object({
     ...of(), why: Word(), consumers: Consumers(), exchanges: Exchanges(), closedAt: InstantField()

@@ -29,7 +29,7 @@ export const foldRotation = (credential: KnownCredential, event: RotationFact): 
 
 const opened = ({ manifest, value }: KnownCredential, { data, metadata }: Extract<RotationFact, { type: 'rotation.opened' }>): Job => ({
   rotationId: data.rotationId, mode: data.mode, trigger: data.trigger, state: 'opened', transition: 1,
-  openedAt: data.openedAt, openedBy: metadata.actor, changedAt: data.openedAt, endedAt: undefined,
+  openedAt: data.openedAt, ticketCheck: data.ticketCheck, openedBy: metadata.actor, changedAt: data.openedAt, endedAt: undefined,
   oldValue: { valueId: data.oldValueId, vendorTokenId: value?.vendorTokenId }, newValue: undefined, failure: undefined, verifyAttempt: 0,
   minting: undefined, wasUnknown: false, orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
   consumers: new Map(manifest.consumers.map((subscriber) => [subscriber.consumer, fresh(subscriber)])),
@@ -87,8 +87,8 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.proofs_recorded': return proofsRecorded(job, event.data)
     case 'rotation.validated': return to('validated', { round: undefined, validatedAt: at })
     case 'rotation.validation_failed': return to('validation_failed', { round: undefined })
-    case 'rotation.consumer_waived': return waived(job, event.data.consumer, event.metadata.actor, at, event.metadata.ticket)
-    case 'rotation.revoke_requested': return to('confirming', { round: undefined, gateClosed: undefined })
+    case 'rotation.consumer_waived': return waived({ ...job, ticketCheck: event.data.ticketCheck ?? job.ticketCheck }, event.data.consumer, event.metadata.actor, at, event.metadata.ticket)
+    case 'rotation.revoke_requested': return to('confirming', { round: undefined, gateClosed: undefined, ticketCheck: event.data.ticketCheck })
     case 'rotation.gate_closed': {
       const { why, consumers, exchanges } = event.data
       return to('validation_failed', { round: undefined, gateClosed: { why, consumers, at }, failure: exchanges.at(-1) })

@@ -2,7 +2,7 @@
 import type { Exchange } from '../credential/fields.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
-import type { distributeStatuses, modes, proofOutcomes, triggers } from './events.ts'
+import type { distributeStatuses, modes, proofOutcomes, ticketChecks, triggers } from './events.ts'
 
 /** Every state of a job. Those in the first line wait for a human, those in the second for the service, those in the third are ends. */
 export const jobStates = [
@@ -17,6 +17,7 @@ export const stepNames = ['verify', 'distribute', 'retry', 'validate', 'waive', 
 export type StepName = (typeof stepNames)[number]
 
 export type Mode = (typeof modes)[number]
+export type TicketCheck = (typeof ticketChecks)[number]
 export type Trigger = (typeof triggers)[number]
 export type DistributeStatus = (typeof distributeStatuses)[number]
 export type ProofOutcome = (typeof proofOutcomes)[number]
@@ -52,6 +53,8 @@ export interface JobView {
   openedBy: Actor
   changedAt: Instant
   endedAt: Instant | undefined
+  /** What was done about the last ticket that was named; `format`: only its form was looked at, there is no ticket system. */
+  ticketCheck: TicketCheck | undefined
   oldValue: { valueId: string, vendorTokenId: string | undefined }
   newValue: { valueId: string, vendorTokenId: string | undefined, fingerprint: string } | undefined
   /** The exchange that made a stage fail: the vendor's own status and body. */

@@ -37,7 +37,7 @@ export const open = (state: Credential, { rotationId, mode, trigger, confirm, ti
     confirmed(name, confirm)
     if (ticket === undefined) refuse('ticket_invalid', 'To replace a dead credential needs a ticket.')
   }
-  return [{ type: 'rotation.opened', data: { credential: name, rotationId, mode, trigger, manifestVersion: version, oldValueId: value.valueId, openedAt: at.toISOString() } }]
+  return [{ type: 'rotation.opened', data: { credential: name, rotationId, mode, trigger, manifestVersion: version, oldValueId: value.valueId, ...ticket !== undefined && { ticketCheck: ticket }, openedAt: at.toISOString() } }]
 }
 
 /** Required consumers that a new version of the manifest lets go or makes optional while a job is open: that needs a ticket (decision 33). */

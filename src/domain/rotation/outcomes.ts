@@ -78,10 +78,17 @@ const isClaimed = ({ minting }: Job, attempt: number, valueId: string | undefine
 const unmoved = (then: Job, now: Job): boolean =>
   then.minting?.attempt === now.minting?.attempt && then.minting?.status === now.minting?.status && then.orphanAt === now.orphanAt
 
-export const mintSettled = (then: Job, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+export const mintSettled = (then: Job, exchanges: readonly Exchange[], graceMs: number): Outcome => ({ credential, job, of, at }) =>
   job.minting?.status === 'unknown' && job.orphan === undefined && unmoved(then, job)
-    ? [{ type: 'rotation.mint_settled', data: { ...of, attempt: job.minting.attempt, exchanges: few(exchanges), settledAt: at } }]
+    ? [
+        { type: 'rotation.mint_settled', data: { ...of, attempt: job.minting.attempt, exchanges: few(exchanges), settledAt: at } },
+        // A process that died may have put it into the vault before.
+        ...unused(credential, job.minting.valueId, at, graceMs)
+      ]
     : []
+
+const unused = (credential: KnownCredential, valueId: string | undefined, at: string, graceMs: number): Facts =>
+  valueId === undefined || credential.superseded.has(valueId) ? [] : [superseded(credential.name, valueId, new Date(at), graceMs)]
 
 export const orphanFound = (then: Job, token: Listed, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
   job.orphan === undefined && unmoved(then, job) && leftovers(job, [token]).length > 0
@@ -137,10 +144,13 @@ export const oldDead = (exchanges: readonly Exchange[]): Outcome => ({ job, of, 
   ? [{ type: 'rotation.abort_refused', data: { ...of, exchanges: few(exchanges), refusedAt: at } }]
   : []
 
-/** With it, in one append, the deliveries that give the old value back: nobody can fetch the new one in between. */
-export const abortStarted = (exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
+/**
+ * With it, in one append, the deliveries that give the old value back: nobody can fetch the new one in between. `bothDead`: the vendor
+ * refuses the new value as well as the old one, so there is nothing to go forward with, and nothing to give back.
+ */
+export const abortStarted = (exchanges: readonly Exchange[], bothDead = false): Outcome => ({ credential, job, of, at }) => {
   if (job.state !== 'abort_checking') return []
-  const consumers = namesOf([...job.consumers.values()].filter((consumer) => mayHold(job, consumer)))
+  const consumers = bothDead ? [] : namesOf([...job.consumers.values()].filter((consumer) => mayHold(job, consumer)))
   const deliverySeq = credential.deliverySeq + 1
   return [
     { type: 'rotation.abort_started', data: { ...of, consumers, exchanges: few(exchanges), startedAt: at } },
@@ -172,8 +182,7 @@ export const aborted = (graceMs: number, untried: boolean): Outcome => ({ creden
   if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined) return []
   return [
     { type: 'rotation.aborted', data: { ...of, abortedAt: at } },
-    ...[job.newValue?.valueId ?? job.minting?.pasted?.valueId].filter((valueId) => valueId !== undefined)
-      .map((valueId) => superseded(credential.name, valueId, new Date(at), graceMs))
+    ...unused(credential, job.newValue?.valueId ?? job.minting?.pasted?.valueId ?? job.minting?.valueId, at, graceMs)
   ]
 }
 

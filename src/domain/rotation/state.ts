@@ -2,7 +2,7 @@
 import type { Exchange } from '../credential/fields.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
-import type { DistributeStatus, JobState, Mode, ProofOutcome, Trigger } from './job.ts'
+import type { DistributeStatus, JobState, Mode, ProofOutcome, TicketCheck, Trigger } from './job.ts'
 
 /** One consumer in one job: what it was given, what it proved. */
 export interface ConsumerState {
@@ -62,6 +62,8 @@ export interface Job {
   state: JobState
   transition: number
   openedAt: Instant
+  /** What was done about the last ticket that was named. */
+  ticketCheck: TicketCheck | undefined
   openedBy: Actor
   changedAt: Instant
   endedAt: Instant | undefined

@@ -98,7 +98,7 @@ const waive = ({ job, of, at }: Asked, name: string, ticket: StepCommand['ticket
     return refuse('gate_closed', `The consumer ${name} is required: its proof cannot be waived. If it has vanished, put a manifest without it, with a ticket.`, { consumers: [name] })
   }
   if (ticket === undefined) return refuse('ticket_invalid', 'A waiver needs a ticket.')
-  return consumer.waived === undefined ? [{ type: 'rotation.consumer_waived', data: { ...of, consumer: name, waivedAt: at } }] : []
+  return consumer.waived === undefined ? [{ type: 'rotation.consumer_waived', data: { ...of, consumer: name, ticketCheck: ticket, waivedAt: at } }] : []
 }
 
 const revoke = ({ credential, job, of, at }: Asked, confirm: string, { ticket, at: now }: StepCommand, rules: RotationRules): Facts => {

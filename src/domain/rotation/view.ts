@@ -11,11 +11,11 @@ import type { ConsumerState, Job } from './state.ts'
 export const jobView = (credential: Credential, rotationId: string, now: Date, rules: Pick<RotationRules, 'proofMaxAgeMs'>): JobView | undefined => {
   if (credential.status === 'absent' || credential.job?.rotationId !== rotationId) return undefined
   const { job, name, version } = credential
-  const { mode, trigger, state, transition, openedAt, openedBy, changedAt, endedAt, oldValue, newValue, failure } = job
+  const { mode, trigger, state, transition, openedAt, openedBy, changedAt, endedAt, ticketCheck, oldValue, newValue, failure } = job
   const closedBy = beforeRevoking(job) ? gate(job, now, rules) : []
   return {
     credential: name, rotationId, mode, trigger, state, meaning: meaningOf(job), transition, manifestVersion: version,
-    openedAt, openedBy, changedAt, endedAt, oldValue,
+    openedAt, openedBy, changedAt, endedAt, ticketCheck, oldValue,
     newValue: newValue && { valueId: newValue.valueId, vendorTokenId: newValue.vendorTokenId, fingerprint: newValue.fingerprint },
     failure,
     consumers: [...job.consumers.values()].map(progress),

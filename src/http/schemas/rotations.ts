@@ -1,13 +1,13 @@
 // What the routes of rotations take and give.
-import { Type } from '@sinclair/typebox'
+import { Type, type SchemaOptions } from '@sinclair/typebox'
 import { CredentialName, Fingerprint, SubscriberName, VendorTokenId } from '../../domain/credential/fields.ts'
-import { distributeStatuses, modes, proofOutcomes, triggers } from '../../domain/rotation/events.ts'
+import { distributeStatuses, modes, proofOutcomes, ticketChecks, triggers } from '../../domain/rotation/events.ts'
 import { jobStates, stepNames } from '../../domain/rotation/job.ts'
 import { Accepted, closed, DecimalString, Id, Reason, Ticket, Time } from './shared.ts'
 
 export const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description?: string) =>
   Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
-const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((word) => Type.Literal(word)))
+const oneOf = <T extends string>(words: readonly T[], options: SchemaOptions = {}) => Type.Union(words.map((word) => Type.Literal(word)), options)
 export const Name = () => Type.String({ ...CredentialName(), description: 'The credential' })
 const Consumer = () => Type.String({ ...SubscriberName(), description: 'The consumer' })
 const Sentence = (description?: string) => Type.String({ maxLength: 2000, ...description !== undefined && { description } })
@@ -81,6 +81,7 @@ const jobFields = {
   opened_by: Actor,
   changed_at: Time(),
   ended_at: nullable(Time()),
+  ticket_check: nullable(oneOf(ticketChecks, { description: 'What was done about the last ticket: open: the ticket system says that it is; format: there is no ticket system, only its form was looked at' })),
   old_value: Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()) }, closed),
   new_value: nullable(Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()), fingerprint: Fingerprint() }, closed)),
   failure: nullable(Exchange, 'The exchange that made a stage fail'),
