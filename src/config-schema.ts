@@ -84,7 +84,7 @@ export const settingsSchema = Type.Object({
     description: 'Whether vendors and consumers must be https, or may be plain http on this machine (loopback, for development).', default: 'https'
   }),
   CHANCERY_VENDOR_ACCOUNTS_FILE: Type.Optional(word({
-    description: 'JSON file of the accounts that mint and revoke: an object of name and secret; manifests name them as connection.', examples: ['/run/secrets/vendor-accounts.json']
+    description: 'JSON file of the accounts that mint and revoke: an object of names and connection strings, or of names and `{"secret", "hosts"}`; manifests name them as connection.', examples: ['/run/secrets/vendor-accounts.json']
   })),
   CHANCERY_FREESCOUT_URL: Type.Optional(word({
     description: 'FreeScout in which the ticket of a revocation is looked up; without it only its form is checked.', pattern: '^https?://', examples: ['https://tickets.example.com']

@@ -1,0 +1,105 @@
+// Where secrets may go: whoever may only rotate gets no value and no account sent elsewhere, borrows nothing unrecorded, becomes nobody; and what a manifest may not be.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { PATH, rotationWorld, WHY } from '../support/rotations.ts'
+
+t.setTimeout(120_000)
+const world = await rotationWorld(t)
+const { service, vendor } = world
+const operator = await world.bearer('rotations-operator')
+const asOperator = (method: string, path: string, body?: unknown) => service.request(method, path, body, operator)
+const put = (name: string, manifest: object) => asOperator('PUT', `${PATH}/${name}`, { manifest, ...WHY })
+const facts = async (name: string, type: string) => (await service.request('GET', `/api/v1/audit/replay?stream=credential-${name}`)).text.trim().split('\n')
+  .map((line) => JSON.parse(line) as { type: string, data: Record<string, unknown> }).filter((fact) => fact.type === type).map(({ data }) => data)
+
+/** A server of the operator's own. */
+let heard = 0
+const server = createServer((_request, response) => { heard++; response.end('{}') }).listen(0, '127.0.0.1')
+await once(server, 'listening')
+t.teardown(() => { server.close() })
+const elsewhere = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+const vendorOf = (manifest: object) => (manifest as { vendor: Record<string, object> }).vendor
+const usual = world.manifest([])
+const call = (what: string, url = elsewhere) => ({ method: 'GET', url: `${url}/x`, headers: { authorization: `Bearer {{${what}}}` }, expect: [200] })
+const byHand = (more: object = {}) => ({ ...usual, connection: undefined, vendor: { kind: 'manual', instructions: 'Ask Ada.', refused_statuses: [401], authenticate: { ...call('value', vendor.url), url: `${vendor.url}/account`, ...more } } })
+const errorsOf = ({ body }: { body: Record<string, unknown> }) => (body['errors'] as Array<{ path: string, message: string }>).map(({ path, message }) => `${path}: ${message}`)
+
+t.test('a manifest that leads elsewhere voids the value', async (t) => {
+  for (const [name, manifest] of [
+    ['url', { ...usual, vendor: { ...vendorOf(usual), authenticate: call('value') } }],
+    ['kind', byHand()]
+  ] as const) {
+    await world.credential(name)
+    const job = await world.open(name)
+    t.match(await put(name, manifest), { status: 409, body: { code: 'rotation_open' } }, `${name}, while a rotation is open`)
+    t.equal((await world.step(name, job, 'abort')).status, 202)
+    const before = (await asOperator('GET', `${PATH}/${name}`)).body['value'] as { value_id: string }
+    t.match(await put(name, manifest), { status: 200 })
+    t.equal((await asOperator('GET', `${PATH}/${name}`)).body['value'], null)
+    t.match((await facts(name, 'credential.value_superseded')).at(-1), { valueId: before.value_id }, 'and is destroyed')
+    t.match(await asOperator('POST', `${PATH}/${name}/rotations`, WHY), { status: 409, body: { code: 'value_missing' } })
+  }
+  await world.credential('path')
+  t.equal((await put('path', { ...usual, vendor: { ...vendorOf(usual), metadata: call('value', vendor.url) } })).status, 200)
+  t.not((await asOperator('GET', `${PATH}/path`)).body['value'], null, 'another path of the same vendor voids nothing')
+  t.equal(heard, 0)
+})
+
+t.test('a connection goes to its own vendor, and each loan of it is a fact', async (t) => {
+  const borrowing = (credential: string, more: object = {}) => ({ ...usual, connection: { credential }, vendor: { ...vendorOf(usual), ...more } })
+  await world.credential('borrower')
+  t.equal((await put('lender', byHand())).status, 200)
+  t.equal((await asOperator('POST', `${PATH}/lender/value`, { value: vendor.connection.token, ...WHY })).status, 200)
+  for (const [name, manifest, error] of [
+    ['borrower', borrowing('nobody'), /^\/connection\/credential: There is no credential nobody/],
+    ['borrower', borrowing('borrower'), /^\/connection\/credential: A credential cannot mint and revoke itself/],
+    ['borrower', borrowing('lender', { may_mint: call('connection') }), /^\/connection\/credential: .*other addresses/],
+    ['borrower', { ...usual, vendor: { ...vendorOf(usual), may_mint: call('connection') } }, /^\/connection\/account: The account minter is not for 127/]
+  ] as const) {
+    const answer = await put(name, manifest)
+    t.match(answer, { status: 422, body: { code: 'manifest_invalid' } })
+    t.match(errorsOf(answer), [error])
+  }
+  t.equal((await put('borrower', borrowing('lender'))).status, 200)
+  t.match(errorsOf(await put('lender', borrowing('borrower'))), [/in a circle/])
+
+  const opened = await world.open('borrower')
+  t.same(await facts('lender', 'credential.value_lent'), [], 'nothing is lent yet')
+  const { body: verified } = await world.step('borrower', opened, 'verify')
+  t.equal(verified.state, 'verified')
+  const lent = await facts('lender', 'credential.value_lent')
+  t.match(lent, [{ credential: 'lender', to: 'borrower', purpose: 'rotation', rotationId: opened.rotation_id }], 'once for a stage')
+
+  // The lender moves away, and has a value again: that one is for elsewhere.
+  t.equal((await put('lender', byHand({ url: `${elsewhere}/account` }))).status, 200)
+  t.equal((await asOperator('POST', `${PATH}/lender/value`, { value: vendor.connection.token, ...WHY })).status, 200)
+  const writes = (await vendor.look()).writes
+  const { body: failed } = await world.step('borrower', verified, 'distribute')
+  t.equal(failed.state, 'mint_failed')
+  t.equal((await vendor.look()).writes, writes)
+  t.equal((await facts('lender', 'credential.value_lent')).length, lent.length, 'and nothing was lent')
+  t.equal(heard, 0)
+})
+
+t.test('who may not issue tokens writes no manifest that issues them', async (t) => {
+  const { body } = await service.request('POST', '/api/v1/principals', { name: 'robot', kind: 'service', roles: [] })
+  const manifest = { ...usual, connection: undefined, vendor: { kind: 'chancery-token', principal_id: body['principal_id'] } }
+  t.match(await put('own', manifest), { status: 403, body: { code: 'forbidden' } })
+  t.equal((await service.request('PUT', `${PATH}/own`, { manifest, ...WHY })).status, 200, 'a superadmin may')
+  t.equal((await put('own', manifest)).status, 403, 'nor another version of it')
+})
+
+t.test('what is too long for the log, and addresses of two consumers, are told before anything is recorded', async (t) => {
+  const consumer = (name: string, length = 0, of: object = {}) => ({
+    consumer: name, required: true, proof: { kind: 'possession' }, delivery: { kind: 'push', url: `https://${name}.example/d${'x'.repeat(length)}` }, healthcheck: `https://${name}.example/h${'x'.repeat(length)}`, ...of
+  })
+  const crowd = await put('crowd', world.manifest(Array.from({ length: 500 }, (_, i) => consumer(`c-${i}`, 990))))
+  t.match(crowd, { status: 422, body: { code: 'manifest_invalid' } })
+  t.match(errorsOf(crowd), [/^: The manifest is 1\d{6} bytes long and may be 1\d{6}/])
+  t.match(errorsOf(await put('twice', world.manifest([
+    consumer('one'), consumer('two', 0, { healthcheck: 'https://ONE.example:443/h' }), consumer('three', 0, { delivery: { kind: 'push', url: 'https://two.example/d' } }), consumer('four', 0, { healthcheck: 'https://10.0.0.1/h' })
+  ]))), [/^\/consumers\/1\/healthcheck: The consumer one has/, /^\/consumers\/2\/delivery\/url: The consumer two has/, /^\/consumers\/3\/healthcheck: four: .*private/])
+  t.equal((await asOperator('GET', `${PATH}/twice`)).status, 404)
+})
