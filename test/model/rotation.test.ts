@@ -45,5 +45,6 @@ t.test(`random rotations, seed ${seed}`, async (t) => {
   const took = (performance.now() - began) / 1_000
   t.comment(`${walked} cases in ${took.toFixed(1)} s`)
   t.ok(walked >= Math.min(runs ?? LEAST, LEAST), `${walked} cases, and no rule was broken`)
-  t.strictSame(Object.keys(rotationEvents).filter((type) => !seen.has(type) && !type.startsWith('rotation.owner_mail_')), [], 'every fact of a rotation came up, but those of the mail to its owner')
+  // Few cases show little.
+  if (walked >= LEAST) t.strictSame(Object.keys(rotationEvents).filter((type) => !seen.has(type) && !type.startsWith('rotation.owner_mail_')), [], 'every fact of a rotation came up, but those of the mail to its owner')
 })
