@@ -133,6 +133,15 @@ t.test('the new value is tried once more before the old one is revoked', async (
   t.ok(w.vendor.accepts(w.first.secret), 'the old one works on')
 })
 
+t.test('where the vendor refuses both values, the job can be ended', async (t) => {
+  const w = await mintAs()
+  await w.settle()
+  w.vendor.kill((await w.job()).newValue?.vendorTokenId ?? '')
+  w.vendor.kill(w.first.tokenId)
+  await w.step({ kind: 'abort' })
+  t.equal(await w.settle(), 'aborted')
+})
+
 t.test('a token revoked by hand, which the vendor refuses to revoke again, ends the job', async (t) => {
   const w = await mintAs()
   await w.settle()

@@ -33,7 +33,7 @@ const opened = ({ manifest, value }: KnownCredential, { data, metadata }: Extrac
   oldValue: { valueId: data.oldValueId, vendorTokenId: value?.vendorTokenId }, newValue: undefined, failure: undefined, verifyAttempt: 0,
   minting: undefined, wasUnknown: false, orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
   consumers: new Map(manifest.consumers.map((subscriber) => [subscriber.consumer, fresh(subscriber)])),
-  rounds: 0, round: undefined, validatedAt: undefined, gateClosed: undefined, revoking: undefined, refusals: { inARow: 0, probes: 0, probedAt: undefined },
+  rounds: 0, round: undefined, validatedAt: undefined, newRefused: false, gateClosed: undefined, revoking: undefined, refusals: { inARow: 0, probes: 0, probedAt: undefined },
   unconfirmedSince: undefined, abort: undefined, newRevoking: undefined, holder: undefined
 })
 
@@ -91,7 +91,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.revoke_requested': return to('confirming', { round: undefined, gateClosed: undefined, ticketCheck: event.data.ticketCheck })
     case 'rotation.gate_closed': {
       const { why, consumers, exchanges } = event.data
-      return to('validation_failed', { round: undefined, gateClosed: { why, consumers, at }, failure: exchanges.at(-1) })
+      return to('validation_failed', { round: undefined, gateClosed: { why, consumers, at }, newRefused: why === 'new_value_refused', failure: exchanges.at(-1) })
     }
     case 'rotation.revoke_started': return to(job.state === 'confirming' ? 'revoking' : job.state, { round: undefined, revoking: started(job.revoking, event.data.attempt, at) })
     case 'rotation.revoke_answered': {

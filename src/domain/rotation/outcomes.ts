@@ -71,7 +71,8 @@ export const pastedRefused = (attempt: number, exchanges: readonly Exchange[], g
   return facts.length === 0 || valueId === undefined ? facts : [...facts, superseded(open.credential.name, valueId, new Date(open.at), graceMs)]
 }
 
-const isClaimed = ({ minting }: Job, attempt: number, valueId: string | undefined): boolean =>
+/** True as long as the minting is the one that this process began, and nobody has given it up. */
+export const isClaimed = ({ minting }: Job, attempt: number, valueId: string | undefined): boolean =>
   minting?.status === 'started' && minting.attempt === attempt && (valueId === undefined || minting.valueId === valueId)
 
 /** What a list showed counts only as long as nothing was minted or found since it was asked for: `then` is the job as it was. */
@@ -182,7 +183,7 @@ export const aborted = (graceMs: number, untried: boolean): Outcome => ({ creden
   if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined) return []
   return [
     { type: 'rotation.aborted', data: { ...of, abortedAt: at } },
-    ...unused(credential, job.newValue?.valueId ?? job.minting?.pasted?.valueId ?? job.minting?.valueId, at, graceMs)
+    ...unused(credential, job.newValue?.valueId ?? (job.minting?.status === 'requested' ? job.minting.pasted?.valueId : undefined), at, graceMs)
   ]
 }
 

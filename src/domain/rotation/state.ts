@@ -84,6 +84,8 @@ export interface Job {
   rounds: number
   round: Round | undefined
   validatedAt: Instant | undefined
+  /** True once the vendor was seen refusing the new value. */
+  newRefused: boolean
   gateClosed: { why: string, consumers: readonly string[], at: Instant } | undefined
   revoking: Revoking | undefined
   refusals: { inARow: number, probes: number, probedAt: Instant | undefined }

@@ -1,10 +1,10 @@
 // Stage 1, and minting: each request to the vendor once, its outcome recorded, what is unknown settled by the vendor's list.
-import { credentialAggregate } from '../../domain/credential/credential.ts'
+import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
 import type { Exchange } from '../../domain/credential/fields.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import { labelOf, leftovers } from '../../domain/rotation/leftovers.ts'
-import { mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
+import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
 import type { MintOutcome, VendorGateway } from '../../rotation-ports.ts'
 import type { Memory, Performed, Turn } from './turn.ts'
@@ -99,13 +99,15 @@ const isOld = ({ credential, job, deps }: Turn, { secret, tokenId }: Minted, kno
 const recordMinted = async (turn: Turn, attempt: number, valueId: string, { secret, tokenId, expiresAt, exchange }: Minted, tried: readonly Exchange[]): Promise<void> => {
   const { deps, credential, gateway, job, record } = turn
   const { values } = deps
-  await values.put({ valueId, credential: credential.name, secret })
+  const { state } = await deps.aggregates.current(credentialAggregate, credential.name)
+  const now = openJob(state)
+  // What was given up stores nothing: its id is out of use, and may be destroyed already.
+  if (now?.rotationId === job.rotationId && isClaimed(now, attempt, valueId)) await values.put({ valueId, credential: credential.name, secret })
   const value = { valueId, fingerprint: values.fingerprint(secret), ...tokenId !== undefined && { vendorTokenId: tokenId }, ...expiresAt !== undefined && { expiresAt } }
   const { appended } = await record(minted(attempt, value, [exchange, ...tried]))
   // A repeat of our own append changes nothing.
   if (appended || await isOurs(deps, credential.name, valueId)) return
-  // Given up meanwhile by another process: nobody is to have what was made.
-  await values.destroy(valueId)
+  // Given up meanwhile by another process, whose facts put the value out of use: nobody is to have what was made.
   if (tokenId === undefined) return
   const told = await record(strayMade(tokenId, [exchange]))
   if (!told.appended && told.job?.rotationId !== job.rotationId) await gateway.revoke({ tokenId, value: secret })
@@ -122,9 +124,9 @@ export const giveUpMint = async ({ claim }: Turn, { attempt }: Of<'give_up_mint'
 }
 
 /** Looked at once, and again after twice the time that a request may take: by then nothing may have changed. */
-export const settleMint = async ({ deps, gateway, job, record }: Turn): Performed => {
+export const settleMint = async ({ deps, gateway, job, record, rules }: Turn): Performed => {
   if (!gateway.lists) {
-    await record(mintSettled(job, []))
+    await record(mintSettled(job, [], rules.valueGraceMs))
     return undefined
   }
   const seen = await gateway.list()
@@ -137,7 +139,7 @@ export const settleMint = async ({ deps, gateway, job, record }: Turn): Performe
   const changedAt = Math.max(Date.parse(job.minting?.at ?? ''), Date.parse(job.orphanAt ?? job.minting?.at ?? ''))
   const left = changedAt + 2 * gateway.timeLimitMs - deps.clock.now().getTime()
   if (left > 0) return left
-  await record(mintSettled(job, [seen.exchange]))
+  await record(mintSettled(job, [seen.exchange], rules.valueGraceMs))
   return undefined
 }
 

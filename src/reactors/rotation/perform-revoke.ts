@@ -104,8 +104,15 @@ export const checkOld = async ({ deps, gateway, job, claim, record }: Turn): Per
   }
   const { status, exchange } = await gateway.probeRefused(value)
   if (status === 'unknown') return RETRY_MS
-  if (status === 'refused') await record(oldDead([exchange]))
-  else await claim(abortStarted([exchange]))
+  if (status === 'accepted') {
+    await claim(abortStarted([exchange]))
+    return undefined
+  }
+  // With the new value dead as well, going forward leads nowhere either.
+  const { works, exchanges } = await tryNew(gateway, job.newValue && await deps.values.open(job.newValue.valueId))
+  if (works === undefined) return RETRY_MS
+  if (works) await record(oldDead([exchange]))
+  else await claim(abortStarted([exchange, ...exchanges], true))
   return undefined
 }
 

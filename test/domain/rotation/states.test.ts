@@ -178,7 +178,7 @@ t.test('a vendor that moves', async (t) => {
 
 t.test('what is looked at before an end', async (t) => {
   const settled = into('mint_outcome_unknown')
-  settled.record(mintSettled(settled.job, []))
+  settled.record(mintSettled(settled.job, [], 1))
   t.equal(settled.state, 'verified')
   t.equal(ask(settled, { kind: 'abort' }), ABORT, 'after an unknown minting the list, before an abort')
   t.equal(due(settled.step({ kind: 'abort' }).credential, settled.now(), rules).actions[0]?.kind, 'end_abort')
@@ -191,7 +191,7 @@ t.test('what is looked at before an end', async (t) => {
   t.ok(due(revoking.credential, at, rules).again, 'a joiner is served before the end')
   const stale = into('mint_outcome_unknown')
   const then = stale.job
-  stale.record(mintSettled(stale.job, [])).step({ kind: 'distribute' }).record(mintStarted(2, { valueId: NEW, label: 'label' }, []))
+  stale.record(mintSettled(stale.job, [], 1)).step({ kind: 'distribute' }).record(mintStarted(2, { valueId: NEW, label: 'label' }, []))
     .record(minted(2, { valueId: NEW, fingerprint: 'n'.repeat(43), vendorTokenId: 'token-new' }, []))
   t.strictSame(onJob(stale.credential, ROTATION, stale.now(), orphanFound(then, { tokenId: 'token-new', label: labelOf(ROTATION, 2) }, [])), [], 'an old look at the list makes no orphan of the new token')
 })
