@@ -49,7 +49,7 @@ const problemsOf = (call: HttpCall, allowed: readonly Placeholder[], outgoing: P
     ...foreign.map((name) => placeholders.includes(name as Placeholder)
       ? `{{${name}}} cannot stand here, only ${allowed.map((word) => `{{${word}}}`).join(', ')}.`
       : `{{${name}}} is no placeholder; there are ${placeholders.map((word) => `{{${word}}}`).join(', ')}.`),
-    ...(/^https?:\/\/[^/?#]*\{\{/.test(url) ? ['no placeholder may stand in the host: what is sent where must not depend on a secret.'] : []),
+    ...(/^https?:[/\\]*[^/\\?#]*\{\{/.test(url) ? ['no placeholder may stand in the host: what is sent where must not depend on a secret.'] : []),
     ...(failure === undefined ? [] : [reasonFor(failure)]),
     ...Object.entries(headers).flatMap(([name, value]) => headerProblems(name, value)),
     ...(!('failure' in sample) && sample.body !== undefined && bodyKind(call) === 'json' && !isJson(sample.body) ? ['the body is no JSON; placeholders stand within the quotes of a string.'] : []),

@@ -163,6 +163,9 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
     /"bad name" is no name/, /header Host is not/, /header ok holds characters/, /^\/vendor\/mayMint: no placeholder may stand in the host/, /^\/vendor\/mayMint: redirects are never followed/, /^\/vendor\/mint\/call: the body is no JSON/,
     /^\/vendor\/mint\/call: a name or password stands in the URL/, /^\/vendor\/revoke: \{\{tokenid\}\} is no placeholder/
   ]) t.ok(wrong.some((sentence) => pattern.test(sentence)), `${pattern}`, { wrong })
+  for (const url of ['https:///{{value}}.example/', 'https://\\{{value}}.example/', 'https://a.{{ value }}/', 'https://me@{{value}}.example/']) {
+    t.ok((await check({ ...good, metadata: { ...good.metadata, url } })).some((sentence) => /^\/vendor\/metadata: no placeholder/.test(sentence)), url)
+  }
   const consumer = (name: string, healthcheck: string, url?: string) => ({ consumer: name, required: true, delivery: url === undefined ? { kind: 'pull' as const } : { kind: 'push' as const, url }, healthcheck, proof: { kind: 'possession' as const } })
   t.match(await check(good, { account: 'known' }, [
     consumer('one', 'https://one.example/', 'https://one.example/'), consumer('two', 'https://169.254.169.254/', 'https://2130706433/'), consumer('three', 'http://three.example/'), consumer('four', 'https://[::ffff:10.0.0.1]/')
