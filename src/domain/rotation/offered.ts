@@ -87,10 +87,7 @@ const behind = ({ consumers }: Job): boolean =>
 const waivable = ({ consumers }: Job): boolean => [...consumers.values()].some(({ subscriber, waived }) => !subscriber.required && waived === undefined)
 
 /** True if somebody may have taken the new value while there is no old one to give back, unless the new one is dead too (ADR 0151). */
-export const replacedAlready = (job: Job): boolean => job.mode === 'replace' && !job.newRefused && !newValueDead(job) && [...job.consumers.values()].some((consumer) => mayHold(job, consumer))
-
-/** The vendor was seen to refuse the new value as well: forward leads nowhere, so the job may be given up and another be opened. */
-const newValueDead = ({ gateClosed }: Job): boolean => gateClosed?.why === 'new_value_refused'
+export const replacedAlready = (job: Job): boolean => job.mode === 'replace' && !job.newRefused && [...job.consumers.values()].some((consumer) => mayHold(job, consumer))
 
 /** What may be asked for now. */
 export const offered = (job: Job): StepName[] => {

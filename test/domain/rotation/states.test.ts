@@ -8,8 +8,8 @@ import { due } from '../../../src/domain/rotation/due.ts'
 import { jobStates, stepNames, type JobState, type StepName } from '../../../src/domain/rotation/job.ts'
 import { adopt, open, putManifestOn } from '../../../src/domain/rotation/open.ts'
 import { labelOf } from '../../../src/domain/rotation/leftovers.ts'
-import { abortStarted, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered } from '../../../src/domain/rotation/outcomes.ts'
-import { deliveriesRecorded, deliveriesStarted } from '../../../src/domain/rotation/outcomes-consumers.ts'
+import { abortStarted, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered, revokeStarted } from '../../../src/domain/rotation/outcomes.ts'
+import { deliveriesRecorded, deliveriesStarted, validationEnded, validationStarted } from '../../../src/domain/rotation/outcomes-consumers.ts'
 import { takeStepOn, type StepCommand } from '../../../src/domain/rotation/steps.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
 import { BEGIN, exchange, into, manifest, NAME, NEW, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
@@ -133,6 +133,25 @@ t.test('the gate', async (t) => {
   t.equal(ask(waived, { kind: 'waive', consumer: 'two' }), N, 'nobody is left to be waived')
   const closed = jobView(into('validation_failed').credential, ROTATION, new Date(BEGIN), rules)?.gate
   t.strictSame(closed, { open: false, closedBy: [{ consumer: 'two', why: 'unproved' }] })
+})
+
+t.test('revoking begins on a complete round of proofs of its own, and of the manifest that holds', async (t) => {
+  const begins = (told: Told): string => told.record(revokeStarted(1)).state
+  t.equal(begins(into('confirming')), 'confirming', 'nobody has answered yet')
+  t.equal(begins(into('confirming').prove(['two'])), 'confirming', 'the required one has not')
+  t.equal(begins(into('confirming').prove(['one'])), 'confirming', 'the other one has not')
+  t.equal(begins(into('confirming').prove(['two']).prove(['one'], 'unproved')), 'confirming', 'the required one did, and does no more')
+  t.equal(begins(into('validated')), 'validated', 'nobody asked for it')
+  const older = into('confirming').prove(['one', 'two'])
+  older.facts(put(older, usual()))
+  t.equal(begins(older), 'confirming', 'the manifest is another one since')
+  t.equal(begins(into('confirming').prove(['one', 'two'])), 'revoking')
+  const failing = into('confirming').prove(['two'])
+  for (let tries = 0; tries < 3; tries++) failing.prove(['one'], 'unproved')
+  t.equal(due(failing.credential, failing.now(), rules).actions[0]?.kind, 'end_validation')
+  t.equal(failing.record(validationEnded(failing.job.rounds, 'revoke')).state, 'validation_failed')
+  const waived = into('validated').step({ kind: 'waive', consumer: 'two' }).step({ kind: 'revoke', confirm: NAME }).record(validationStarted('revoke', 2)).prove(['one'])
+  t.equal(begins(waived), 'revoking', 'who is waived is not waited for')
 })
 
 t.test('a manifest in an open job', async (t) => {
