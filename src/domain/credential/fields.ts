@@ -10,7 +10,6 @@ export const SubscriberName = () => Type.String({ pattern: '^[a-z][a-z0-9-]{0,47
 export const VendorTokenId = () => Type.String({ minLength: 1, maxLength: 256 })
 /** Keyed hash of a value: tells equal from different, and nothing else. */
 export const Fingerprint = () => Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })
-export const Ticket = () => Type.String({ minLength: 1, maxLength: 64 })
 const Headers = () => Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 2048 }))
 
 /**

@@ -43,7 +43,7 @@ export const HttpVendor = () => Type.Object({
 }, closed)
 
 /** The value is a connection string `postgres://role:password@…`; a second login role in the same group role takes over. */
-export const PostgresRoleVendor = () => Type.Object({
+const PostgresRoleVendor = () => Type.Object({
   kind: Type.Literal('postgres-role'),
   /** The role that holds the rights, and that each login role belongs to. */
   group: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,40}$' }),
@@ -52,17 +52,17 @@ export const PostgresRoleVendor = () => Type.Object({
 }, closed)
 
 /** The value is a connection string `redis://user:password@…`; a second password of the same user takes over. */
-export const RedisAclVendor = () => Type.Object({
+const RedisAclVendor = () => Type.Object({
   kind: Type.Literal('redis-acl'),
   user: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
   address: Type.String({ pattern: '^rediss?://', maxLength: 512 })
 }, closed)
 
 /** An access token of one of our own service principals. */
-export const ChanceryTokenVendor = () => Type.Object({ kind: Type.Literal('chancery-token'), principalId: Uuid() }, closed)
+const ChanceryTokenVendor = () => Type.Object({ kind: Type.Literal('chancery-token'), principalId: Uuid() }, closed)
 
 /** The operator mints and revokes by hand, and pastes the new value; what can be asked of the vendor is asked. */
-export const ManualVendor = () => Type.Object({
+const ManualVendor = () => Type.Object({
   kind: Type.Literal('manual'),
   /** What the operator is told to do. */
   instructions: Type.String({ minLength: 1, maxLength: 2048 }),

@@ -7,7 +7,7 @@ import type { Credential, KnownCredential } from '../credential/state.ts'
 type Facts = Array<EventOf<'credential'>>
 
 /** Refuses with `subject_not_found` who does not stand in the manifest. */
-export const consuming = (credential: Credential, consumer: string): KnownCredential =>
+const consuming = (credential: Credential, consumer: string): KnownCredential =>
   credential.status === 'known' && credential.manifest.consumers.some((subscriber) => subscriber.consumer === consumer)
     ? credential
     : refuse('subject_not_found', 'The manifest of this credential does not name this consumer. Whoever operates the credential puts it there.')

@@ -5,7 +5,7 @@ import { mayHold } from './standing.ts'
 import type { Job } from './state.ts'
 
 /** What may be asked for besides abort. `retry` and `waive` only while there is somebody for it. */
-export const stepTable: Readonly<Record<JobState, readonly StepName[]>> = {
+const stepTable: Readonly<Record<JobState, readonly StepName[]>> = {
   opened: ['verify'],
   verifying: [],
   verified: ['distribute'],

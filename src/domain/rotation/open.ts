@@ -12,11 +12,11 @@ import { confirmed } from './steps.ts'
 type Facts = Array<EventOf<'credential'>>
 
 /** Refuses with `subject_not_found` what has no manifest. */
-export const known = (credential: Credential): KnownCredential => credential.status === 'known'
+const known = (credential: Credential): KnownCredential => credential.status === 'known'
   ? credential
   : refuse('subject_not_found', 'There is no such credential. Put its manifest first.')
 
-export const notOpen = (credential: KnownCredential): void => {
+const notOpen = (credential: KnownCredential): void => {
   const job = openJob(credential)
   if (job === undefined) return
   refuse('rotation_open', 'A rotation of this credential is open. Bring it to its end, or abort it.', { rotation_id: job.rotationId, state: job.state })

@@ -17,7 +17,7 @@ import { takeStepOn, type StepCommand } from '../../../src/domain/rotation/steps
 import type { Job } from '../../../src/domain/rotation/state.ts'
 
 export const NAME = 'heroku-api'
-export const OLD = '11111111-1111-5111-8111-111111111111'
+const OLD = '11111111-1111-5111-8111-111111111111'
 export const NEW = '22222222-2222-5222-8222-222222222222'
 export const ROTATION = '33333333-3333-5333-8333-333333333333'
 export const BEGIN = Date.parse('2026-11-21T10:00:00.000Z')
