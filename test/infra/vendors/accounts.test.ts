@@ -1,11 +1,21 @@
-// The file of vendors' accounts: who may read it, what it must hold, and that no message repeats a secret of it.
+// The file of vendors' accounts: who may read it, what it must hold, where its secrets go, and that no message repeats one.
+import { once } from 'node:events'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
+import { createOutgoing } from '../../../infra/outgoing/index.ts'
 import { openAccounts } from '../../../infra/vendors/accounts.ts'
+import { httpVendor } from '../../../infra/vendors/http.ts'
+import { createVendors } from '../../../infra/vendors/index.ts'
+import type { Manifest } from '../../../src/domain/credential/manifest.ts'
+import { Secret } from '../../../src/domain/credential/secret.ts'
+import { Clear } from '../../../src/domain/personal.ts'
 import { explain, StartError } from '../../../src/start-error.ts'
 import { noteCanary } from '../../support/left-behind.ts'
+import { httpSettings } from './worlds.ts'
 
 const SECRET = 'vendor-account-canary-8d0fQ2'
 noteCanary({ what: 'the secret of a vendor\'s account', text: SECRET, allowed: /accounts\.json$/ })
@@ -85,4 +95,34 @@ t.test('what refuses the start, with the way out', async (t) => {
     t.match(explain(error), /for example/)
     t.notMatch(inspect(error, { depth: 9 }), SECRET, 'the secret is not repeated')
   }
+})
+
+t.test('a connection is sent where it may go, and nowhere else: nothing is sent at all', async (t) => {
+  const heard: Array<string | undefined> = []
+  const server = createServer(({ url }, response) => { heard.push(url); response.end() }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const outgoing = createOutgoing({ allow: [], plainLoopback: true })
+  t.teardown(async () => {
+    await outgoing.close()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const asked: string[] = []
+  const vendor = httpVendor({ vendor: httpSettings(url), connection: async (address) => { asked.push(address); return 'elsewhere' }, outgoing })
+  const mayMint = (await vendor.verify(new Secret('the-value'), { replace: true }))[0]
+  t.match(mayMint, { outcome: 'failed', failure: 'connection_elsewhere' })
+  t.match(await vendor.mint({ label: 'a', valueId: 'b' }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
+  t.match(await vendor.list(), { status: 'failed', exchange: { failure: 'connection_elsewhere' } })
+  t.match(await vendor.revoke({ tokenId: '1', value: undefined }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
+  const own = { look: async () => undefined, issue: async () => ({ tokenId: '', token: undefined }), revoke: async () => {}, judge: async () => undefined, parse: () => undefined }
+  const person = new Clear('a', 'credential-a')
+  const manifest: Manifest = { vendor: httpSettings(url), connection: { account: 'known' }, sensitivity: 'high', owner: { name: person, email: person }, leadDays: 1, consumers: [] }
+  for (const [hosts, failure] of [[['vendor.example'], 'connection_elsewhere'], [undefined, 'connection_elsewhere'], [[new URL(url).host], undefined]] as const) {
+    const account = { secret: new Secret('x'), ...hosts && { hosts: new Set(hosts) } }
+    const vendors = createVendors({ outgoing, own, openCredential: async () => undefined, accounts: { account: () => account, names: () => [] }, fingerprint: () => '' })
+    t.equal((await vendors.gateway({ credential: 'a', manifest }).verify(new Secret('the-value'), { replace: true }))[0]?.failure, failure)
+    t.equal(heard.length, failure === undefined ? 1 : 0)
+  }
+  const { mayMint: permissions, mint, list, revoke } = httpSettings(url)
+  t.same(asked, [permissions.url, mint.call.url, list.call.url, revoke.url], 'asked by what the manifest says')
 })

@@ -180,20 +180,6 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
   t.match(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://me@db.example/' }, { account: 'string' }), [/^\/vendor\/address: .*holds a name or a password/])
 })
 
-t.test('a connection is sent where it may go, and nowhere else: nothing is sent at all', async (t) => {
-  const { heard, url, outgoing } = await parrot(t)
-  const asked: string[] = []
-  const vendor = httpVendor({ vendor: httpSettings(url), connection: async (address) => { asked.push(address); return 'elsewhere' }, outgoing })
-  const mayMint = (await vendor.verify(new Secret('the-value'), { replace: true }))[0]
-  t.match(mayMint, { outcome: 'failed', failure: 'connection_elsewhere' })
-  t.match(await vendor.mint({ label: 'a', valueId: 'b' }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
-  t.match(await vendor.list(), { status: 'failed', exchange: { failure: 'connection_elsewhere' } })
-  t.match(await vendor.revoke({ tokenId: '1', value: undefined }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
-  t.equal(heard.length, 0)
-  const { mayMint: permissions, mint, list, revoke } = httpSettings(url)
-  t.same(asked, [permissions.url, mint.call.url, list.call.url, revoke.url], 'asked by what the manifest says')
-})
-
 t.test('the preset of the documents is a manifest, and works', async (t) => {
   const page = readFileSync(new URL('../../../docs/how-to/rotate-a-heroku-authorization.md', import.meta.url), 'utf8')
   const [, preset = ''] = /^```json preset\n([^]*?)^```$/m.exec(page) ?? []
