@@ -19,6 +19,7 @@ export const walk = async ({ setup, steps }: Case, shown: (world: World) => void
   const world = await openWorld(setup)
   shown(world)
   const operators: Operator[] = [{ id: 'operator-0', saw: undefined, last: undefined }, { id: 'operator-1', saw: undefined, last: undefined }]
+  if (setup.eager) void goOnAndOn(world)
   for (const step of steps) {
     happen(world, operators, step)
     await world.clock.advance(step.do === 'pass' ? step.ms : step.pause)
@@ -29,6 +30,16 @@ export const walk = async ({ setup, steps }: Case, shown: (world: World) => void
   await forget(world)
   throwBroken(world)
   return world
+}
+
+const goOnAndOn = async (world: World): Promise<void> => {
+  const operator: Operator = { id: 'operator-2', saw: undefined, last: undefined }
+  for (let steps = 0; steps < 25; steps++) {
+    await world.clock.sleep(500 + world.draw(2_500))
+    if (world.healed) return
+    const on = world.process(world.draw(2))
+    if (on !== undefined) await go(world, on, operator, 0)
+  }
 }
 
 const throwBroken = ({ checks }: World): void => { if (checks.broken.length > 0) throw new Error(checks.broken.join('\n')) }
@@ -59,6 +70,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
         fact: step.fact,
         run: () => {
           if (then === 'crash') world.process(process)?.die()
+          else if (then === 'break') happen(world, operators, { do: 'standing', push: 'accept', probe: 'unhealthy', ...on })
           else if (then === 'use') happen(world, operators, { do: 'use', ...on })
           else if (then === 'go') happen(world, operators, { do: 'go', pick: 0, ...on })
           else if (then === 'abort') happen(world, operators, { do: 'abort', ...on })
@@ -174,6 +186,7 @@ const kill = (world: World, which: 'old' | 'new'): void => {
 /** All faults stop; consumers take what they are given, and those that pull ask again and again. */
 const heal = async (world: World): Promise<void> => {
   const { vendor, values, deliveries, processes, setup } = world
+  world.healed = true
   world.whens.length = 0
   vendor.heal()
   vendor.connected = true

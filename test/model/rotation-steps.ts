@@ -12,7 +12,7 @@ const consumer = fc.nat(CONSUMERS - 1)
 const process = fc.nat(1)
 const by = fc.nat(1)
 /** Time that passes after a step, in ms. */
-const pause = fc.constantFrom(0, 0, 0, 40, 300, 1_000, 6_000)
+const pause = fc.constantFrom(0, 0, 40, 300, 1_000, 2_000, 6_000)
 const step = <K extends string, R extends object>(kind: K, weight: number, fields: { [Key in keyof R]: fc.Arbitrary<R[Key]> }) =>
   ({ weight, arbitrary: fc.record({ do: fc.constant(kind), pause, ...fields }) as fc.Arbitrary<{ do: K, pause: number } & R> })
 
@@ -34,8 +34,9 @@ export const anyStep = fc.oneof(
   step('abort', 2, { by, process }),
   step('manifest', 6, { process, change: fc.constantFrom('join', 'join', 'leave', 'require', 'relax', 'move'), consumer, ticket: fc.boolean() }),
   /** The next time that this is recorded, something comes right after it. */
-  step('when', 6, {
-    by, process, consumer, fact: fc.constantFrom(...Object.keys(rotationEvents)), then: fc.constantFrom('abort', 'crash', 'join', 'leave', 'require', 'relax', 'move', 'use', 'go')
+  step('when', 16, {
+    by, process, consumer, fact: fc.oneof(fc.constantFrom(...Object.keys(rotationEvents)), fc.constantFrom('rotation.validated', 'rotation.revoke_requested', 'rotation.validation_started')),
+    then: fc.constantFrom('abort', 'crash', 'break', 'break', 'break', 'join', 'leave', 'require', 'relax', 'move', 'use', 'go')
   }),
   step('vendor', 8, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
   step('kill', 1, { which: fc.constantFrom('old', 'new') }),
@@ -65,6 +66,8 @@ export const anySetup = fc.record({
   chance: fc.nat(2 ** 31 - 1),
   /** How long a call to a port may take, in ms: what comes in between comes in between more often. */
   sluggishMs: fc.constantFrom(0, 0, 400, 2_000),
+  /** An operator goes on and on all the while: what happens meets a job that is far advanced. */
+  eager: fc.boolean(),
   processes: fc.constantFrom(1, 1, 2),
   vendor: fc.constantFrom('http', 'http', 'http', 'unlabelled', 'manual'),
   /** The first ones of all; the others may join. */

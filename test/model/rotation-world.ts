@@ -190,6 +190,8 @@ export const openWorld = async (setup: Setup) => {
     setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, liars, whens, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
     /** Consumers that pull go on asking. */
     pulling: true,
+    /** No faults any more, and nothing random. */
+    healed: false,
     current: () => folded,
     /** Of the manifest that holds. */
     consumers: (): readonly Subscriber[] => folded.status === 'known' ? folded.manifest.consumers : [],

@@ -135,7 +135,9 @@ const abortDue = (job: Job, now: number, rules: DueRules): Due => {
   if (job.newValue === undefined) return newRevokeDue(job, now)
   const underWay = waitedOutAt(job, rules)
   if (underWay > now) return at(underWay)
-  return job.mode === 'replace' ? newRevokeDue(job, now) : doNow({ kind: 'check_old', valueId: job.oldValue.valueId })
+  // Nobody has taken what replaces a dead value: there is nothing to give back, and nothing to try.
+  const untaken = job.mode === 'replace' && ![...job.consumers.values()].some((consumer) => mayHold(job, consumer))
+  return untaken ? newRevokeDue(job, now) : doNow({ kind: 'check_old', valueId: job.oldValue.valueId })
 }
 
 const waitedOutAt = (job: Job, { holder: own }: DueRules): number => {

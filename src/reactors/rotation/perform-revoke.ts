@@ -108,11 +108,12 @@ export const checkOld = async ({ deps, gateway, job, claim, record }: Turn): Per
     await claim(abortStarted([exchange]))
     return undefined
   }
-  // With the new value dead as well, going forward leads nowhere either.
-  const { works, exchanges } = await tryNew(gateway, job.newValue && await deps.values.open(job.newValue.valueId))
-  if (works === undefined) return RETRY_MS
-  if (works) await record(oldDead([exchange]))
-  else await claim(abortStarted([exchange, ...exchanges], true))
+  // With the new value dead as well, going forward leads nowhere either. A vendor that has a bad moment does not count: it has to be refused.
+  const newValue = job.newValue && await deps.values.open(job.newValue.valueId)
+  const tried = newValue && await gateway.probeRefused(newValue)
+  if (tried?.status === 'unknown') return RETRY_MS
+  if (tried?.status === 'accepted') await record(oldDead([exchange]))
+  else await claim(abortStarted([exchange, ...tried === undefined ? [] : [tried.exchange]], true))
   return undefined
 }
 
