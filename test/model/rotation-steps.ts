@@ -24,7 +24,7 @@ const vendorFault: fc.Arbitrary<VendorFault> = fc.constantFrom<VendorFault>(
 const pushes: fc.Arbitrary<PushBehaviour[]> = fc.array(fc.constantFrom<PushBehaviour>('accept', 'refuse', 'away', 'silent', 'late', 'ignore'), { maxLength: 4 })
 const probes: fc.Arbitrary<ProbeBehaviour[]> = fc.array(fc.constantFrom<ProbeBehaviour>('prove', 'unhealthy', 'away', 'bare'), { maxLength: 4 })
 
-export const anyStep = fc.oneof(
+const anyStep = fc.oneof(
   step('open', 6, { by, process, mode: fc.constantFrom('rotate', 'rotate', 'rotate', 'replace'), stray: fc.boolean() }),
   /** What the view offers, the forward ones first: `pick` 0 takes the first. */
   step('go', 36, { by, process, pick: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1, 2) }),
@@ -61,7 +61,7 @@ export const anyStep = fc.oneof(
 export type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
 
 /** How a world begins. */
-export const anySetup = fc.record({
+const anySetup = fc.record({
   /** Seed of what is left to chance: who comes first, how long a port takes. */
   chance: fc.nat(2 ** 31 - 1),
   /** How long a call to a port may take, in ms: what comes in between comes in between more often. */

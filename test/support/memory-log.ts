@@ -12,7 +12,7 @@ export interface MemoryLog extends EventStore {
 }
 
 /** Seals nothing really, but hides the text, and puts the envelope where the codec wants it. */
-export const memoryVault: Vault = {
+const memoryVault: Vault = {
   seal: async (_text, { subject, stream, eventId, field }) => ({ sealed: 'v1', subject, at: `${stream}/${eventId}/${field}`, value: 'AAAA' }),
   open: async () => ({ status: 'open', text: 'sealed in memory' })
 }
