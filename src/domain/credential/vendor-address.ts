@@ -50,5 +50,15 @@ export const needsTokenId = (vendor: VendorSettings): boolean => {
   return call.includes('{{token_id}}') && !call.includes('{{value}}')
 }
 
+/**
+ * True if the vendor is asked otherwise, or by another connection. Which statuses mean yes, and which a refusal, may be mended at any
+ * time: where they are wrong, a job would neither see the old token refused nor find a way back.
+ */
 export const otherVendor = (before: Pick<Manifest, 'vendor' | 'connection'>, now: Pick<Manifest, 'vendor' | 'connection'>): boolean =>
-  canonical([before.vendor, before.connection]) !== canonical([now.vendor, now.connection])
+  asked(before) !== asked(now)
+
+const JUDGING: ReadonlySet<string> = new Set(['expect', 'refusedStatuses'])
+
+const asked = ({ vendor, connection }: Pick<Manifest, 'vendor' | 'connection'>): string => canonical([
+  JSON.parse(JSON.stringify(vendor, (key, part: unknown) => JUDGING.has(key) ? undefined : part)), connection
+])

@@ -58,12 +58,14 @@ const takePasted = async ({ deps, gateway, record, rules }: Turn, attempt: numbe
   return undefined
 }
 
-/** Does the vendor accept the value? Undefined: it did not say. */
+const asNew = { accepted: ['passed', true], refused: ['failed', false], unknown: ['unknown', undefined] } as const
+
+/** Does the vendor accept the value? Undefined: it did not say; only what it calls a refusal is one, a vendor's bad moment is not. */
 export const tryNew = async (gateway: VendorGateway, secret: Secret | undefined): Promise<{ works: boolean | undefined, exchanges: Exchange[] }> => {
   if (secret === undefined) return { works: false, exchanges: [] }
-  const exchanges = await gateway.verify(secret, { replace: false })
-  const outcome = exchanges[0]?.outcome
-  return { works: outcome === 'unknown' || outcome === undefined ? undefined : outcome === 'passed', exchanges }
+  const { status, exchange } = await gateway.probeRefused(secret)
+  const [outcome, works] = asNew[status]
+  return { works, exchanges: [{ ...exchange, probe: 'authenticate', outcome }] }
 }
 
 /**

@@ -195,6 +195,16 @@ t.test('a vendor that moves', async (t) => {
   t.equal(outcomeOf(() => adopt(ended.credential, { valueId: ROTATION, fingerprint: 'x'.repeat(43) }, ended.now(), 1)), '400 invalid_request', 'a token without the id that it is revoked by')
 })
 
+t.test('how a vendor\'s answers are read', async (t) => {
+  const stuck = into('revoke_unconfirmed')
+  const { vendor, ...rest } = manifest(usual())
+  const mended = { ...rest, vendor: { ...vendor, refusedStatuses: [401, 403] } as typeof vendor }
+  const facts = putManifestOn(stuck.credential, { name: NAME, manifest: mended, ticket: undefined, at: stuck.now(), graceMs: 1 })
+  t.strictSame(facts.map(({ type }) => type), ['credential.manifest_put'], 'may be mended at any time: else nothing would ever be seen refused')
+  const asked = { ...rest, vendor: { ...vendor, revoke: { method: 'DELETE', url: 'https://vendor.example/other', expect: [200] } } as typeof vendor }
+  t.equal(outcomeOf(() => putManifestOn(stuck.credential, { name: NAME, manifest: asked, ticket: undefined, at: stuck.now(), graceMs: 1 })), '409 rotation_open', 'what is asked stays')
+})
+
 t.test('what is looked at before an end', async (t) => {
   const settled = into('mint_outcome_unknown')
   settled.record(mintSettled(settled.job, [], 1))
