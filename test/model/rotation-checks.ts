@@ -200,8 +200,12 @@ export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, l
   const moment = (): void => {
     for (const { consumer } of required()) {
       const held = deliveries.consumer(consumer).uses()
-      if (held !== undefined && vendor.accepts(held.value)) secured.add(consumer)
-      else if (lied(consumer)) secured.delete(consumer)
+      // Who joins with a value that is being revoked is given the other one, as soon as can be.
+      const leaving = job?.revoking === true ? current?.valueId : job?.revokingNew === true ? job.value?.valueId : undefined
+      const served = held !== undefined && vendor.accepts(held.value)
+      if (served && held.valueId !== leaving) secured.add(consumer)
+      if (served) continue
+      if (lied(consumer)) secured.delete(consumer)
       else if (secured.has(consumer) && (held === undefined || !killed(held.value))) breaks(`${consumer} is required, and holds nothing that the vendor accepts`)
     }
     holds(strays().length <= 1, () => `the vendor holds more than one orphan: ${strays().join()}`)

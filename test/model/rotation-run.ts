@@ -19,7 +19,11 @@ export const walk = async ({ setup, steps }: Case, shown: (world: World) => void
   const world = await openWorld(setup)
   shown(world)
   const operators: Operator[] = [{ id: 'operator-0', saw: undefined, last: undefined }, { id: 'operator-1', saw: undefined, last: undefined }]
-  if (setup.eager) void goOnAndOn(world)
+  if (setup.eager) {
+    world.keyless.clear()
+    pullAll(world)
+    void goOnAndOn(world)
+  }
   for (const step of steps) {
     happen(world, operators, step)
     await world.clock.advance(step.do === 'pass' ? step.ms : step.pause)
@@ -34,7 +38,7 @@ export const walk = async ({ setup, steps }: Case, shown: (world: World) => void
 
 const goOnAndOn = async (world: World): Promise<void> => {
   const operator: Operator = { id: 'operator-2', saw: undefined, last: undefined }
-  for (let steps = 0; steps < 25; steps++) {
+  for (let steps = 0; steps < 40; steps++) {
     await world.clock.sleep(500 + world.draw(2_500))
     if (world.healed) return
     const on = world.process(world.draw(2))
@@ -197,13 +201,17 @@ const heal = async (world: World): Promise<void> => {
     const consumer = deliveries.consumer(nameOf(n))
     consumer.pushes.length = consumer.probes.length = 0
     Object.assign(consumer, { push: 'accept', probe: 'prove', flapping: false, slowMs: 0 })
-    if (setup.consumers[n]?.pull === true) void pulling(world, n)
   }
+  if (!setup.eager) pullAll(world)
   for (let n = 0; n < setup.processes; n++) {
     processes[n]?.heal()
     if (processes[n]?.dead !== false) world.restart(n)
   }
   await rest(world)
+}
+
+const pullAll = (world: World): void => {
+  for (let n = 0; n < CONSUMERS; n++) if (world.setup.consumers[n]?.pull === true) void pulling(world, n)
 }
 
 const pulling = async (world: World, n: number): Promise<void> => {
