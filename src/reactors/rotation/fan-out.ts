@@ -2,8 +2,9 @@
 
 /** Requests under way at a time: enough for hundreds of slow consumers at once, and a bound for memory and sockets. */
 const PARALLEL = 256
-/** Outcomes in one fact. */
+/** Outcomes in one fact, and their bytes: an append takes 1 MiB. */
 const BATCH = 100
+const BATCH_BYTES = 512 * 1024
 
 /** Runs `work` for each item, so many at a time; the first failure is thrown once none is under way. */
 export const eachOf = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
@@ -25,7 +26,7 @@ export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
   const run = async (): Promise<void> => {
     // Those that answer at the same moment belong into the same fact.
     await Promise.resolve()
-    while (waiting.length > 0 && now.failure === undefined) await append(waiting.splice(0, BATCH))
+    while (waiting.length > 0 && now.failure === undefined) await append(waiting.splice(0, fitting(waiting)))
   }
   const go = (): Promise<void> => {
     now.running ??= run().catch((error: unknown) => { now.failure = { error } }).finally(() => { now.running = undefined })
@@ -44,4 +45,14 @@ export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
       if (now.failure !== undefined) throw now.failure.error
     }
   }
+}
+
+/** How many from the front fit into one fact; one always does. */
+const fitting = (items: readonly unknown[]): number => {
+  let bytes = 0
+  const over = items.slice(0, BATCH).findIndex((item, at) => {
+    bytes += Buffer.byteLength(JSON.stringify(item), 'utf8')
+    return at > 0 && bytes > BATCH_BYTES
+  })
+  return over === -1 ? Math.min(items.length, BATCH) : over
 }

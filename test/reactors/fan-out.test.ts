@@ -1,0 +1,44 @@
+// Fan-outs: bounded concurrency, and batches that fit into one append.
+import { setImmediate } from 'node:timers/promises'
+import t from 'tap'
+import { eachOf, gather } from '../../src/reactors/rotation/fan-out.ts'
+
+t.test('outcomes are gathered by number and by size, in order, none lost', async (t) => {
+  for (const [size, most] of [[10, 100], [20_000, 26], [700_000, 1]] as const) {
+    const batches: string[][] = []
+    const results = gather<string>(async (batch) => {
+      batches.push(batch)
+      await setImmediate()
+    })
+    const items = Array.from({ length: 250 }, (_, n) => `${n}`.padStart(size, '.'))
+    for (const item of items) results.add(item)
+    await results.end()
+    t.strictSame(batches.flat(), items, `${size} characters each`)
+    t.equal(Math.max(...batches.map((batch) => batch.length)), most)
+    t.ok(batches.every((batch) => batch.length === 1 || Buffer.byteLength(JSON.stringify(batch)) < 1024 * 1024), 'each fits into an append')
+  }
+})
+
+t.test('an append that fails is told, and nothing is begun after it', async (t) => {
+  let appends = 0
+  const results = gather<number>(async () => {
+    appends++
+    throw new Error('away')
+  })
+  results.add(1)
+  await setImmediate()
+  results.add(2)
+  await t.rejects(results.end(), { message: 'away' })
+  t.equal(appends, 1)
+})
+
+t.test('many at a time, but not all', async (t) => {
+  let [underWay, most] = [0, 0]
+  await eachOf(Array.from({ length: 600 }, (_, n) => n), async () => {
+    most = Math.max(most, ++underWay)
+    await setImmediate()
+    underWay--
+  })
+  t.equal(most, 256)
+  await t.rejects(eachOf([1, 2, 3], async (n) => { if (n === 2) throw new Error('two') }), { message: 'two' })
+})
