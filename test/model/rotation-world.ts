@@ -111,8 +111,8 @@ export const openWorld = async (setup: Setup) => {
       folded = credentialAggregate.evolve(folded, event as never)
     }
     checks.moment()
-    // It costs as much as all the rest: each fourth fact will do.
-    if (log.events.length % 4 === 0) offersWhatItAccepts()
+    // It costs as much as all the rest: each eighth fact will do.
+    if (log.events.length % 8 === 0) offersWhatItAccepts()
     for (const { type } of events) {
       const at = whens.findIndex(({ fact }) => fact === type)
       for (const { run } of at < 0 ? [] : whens.splice(at, 1)) void clock.sleep(0).then(run)
