@@ -21,7 +21,7 @@ export interface Problem {
 
 /** Seconds after which asking again makes sense, where the error itself does not know. */
 const RETRY_AFTER: Partial<Record<Code, number>> = {
-  audit_unavailable: 1, outcome_unknown: 1, projection_behind: 1, read_models_unavailable: 2, accounts_unavailable: 2, redis_unavailable: 2, overloaded: 1
+  audit_unavailable: 1, outcome_unknown: 1, projection_behind: 1, read_models_unavailable: 2, accounts_unavailable: 2, redis_unavailable: 2, tickets_unavailable: 2, overloaded: 1
 }
 
 /** Fastify's own errors, by their code. */

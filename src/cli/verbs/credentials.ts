@@ -16,10 +16,12 @@ export const credentialVerbs: Family = (program, bind) => {
   const credentials = program.command('credentials')
     .description('Credentials of vendors: which there are and which are due (list, the default), template, put, adopt, show. Rotating one: chancery rotate.')
     .addHelpText('after', `
-A credential becomes rotatable in four steps:
+Before: what mints is an account of CHANCERY_VENDOR_ACCOUNTS_FILE (or another credential), and each consumer has a
+principal with the role consumer:NAME, whose service registers its key (docs: kits/credentials).
+Then a credential becomes rotatable in four steps:
   chancery credentials template http > billing.json      then fill in what it leaves open
   chancery credentials put billing --manifest billing.json
-  chancery credentials adopt billing                     hands the value in use to the vault
+  chancery credentials adopt billing --vendor-token-id ID hands the value in use to the vault, and says what the vendor calls it
   chancery rotate billing`)
   listVerb(credentials, bind)
   templateVerb(credentials, bind)
