@@ -13,6 +13,12 @@ import { until } from '../support/until.ts'
 /** The adapter's own limits add up to less than a second (test/infra/eventstore/faults.test.ts); a busy machine gets another, in ms. */
 const AT_ONCE = 2000
 const UNAVAILABLE = { status: 503, code: 'audit_unavailable' }
+const FORBIDDEN = { status: 403, code: 'forbidden' }
+
+const manifest = {
+  vendor: { kind: 'manual', instructions: 'ask Ada', authenticate: { method: 'GET', url: 'https://vendor.example/', expect: [200] }, refused_statuses: [401] },
+  sensitivity: 'normal', owner: { name: 'Ada', email: 'ada@example.org' }, lead_days: 7, consumers: []
+}
 
 const untouched = (): unknown => new Proxy(() => untouched(), { get: (_target, name) => name === 'then' ? undefined : untouched() })
 
@@ -41,7 +47,7 @@ t.test('every command without the event store', async (t) => {
   await until(async () => (await service.request('GET', '/health/ready')).status === 200)
 
   /** Body and answer of each; what records nothing in the log does its work without it. */
-  const expected: Record<string, [body: object | undefined, answer: object]> = {
+  const expected: Record<string, readonly [body: object | undefined, answer: object]> = {
     'POST /api/v1/principals': [{ name: 'y', kind: 'operator' }, UNAVAILABLE],
     'PUT /api/v1/principals/:principal_id/roles/:role': [{}, UNAVAILABLE],
     'DELETE /api/v1/principals/:principal_id/roles/:role': [undefined, UNAVAILABLE],
@@ -72,6 +78,17 @@ t.test('every command without the event store', async (t) => {
     'POST /api/v1/lobby/receipts': [{ consumer: 'lobby', event_id: randomUUID(), position: '1', user_id: account.user_id, outcome: 'released', items: 1, digest: '0'.repeat(64) }, UNAVAILABLE],
     'POST /api/v1/operations/lifecycle/verify': [{}, { status: 503, code: 'redis_unavailable' }],
     'POST /api/v1/operations/lifecycle/epoch': [{ stream: 'user:lifecycle_events', reason: 'strange entries' }, UNAVAILABLE],
+    'PUT /api/v1/credentials/:name': [{ manifest, reason: 'asked for' }, UNAVAILABLE],
+    'POST /api/v1/credentials/:name/value': [{ value: 'the value in use', reason: 'asked for' }, UNAVAILABLE],
+    'POST /api/v1/credentials/:name/rotations': [{ reason: 'asked for' }, UNAVAILABLE],
+    ...Object.fromEntries(['verify', 'distribute', 'retry', 'validate', 'waive', 'revoke', 'abort'].map((step) => [
+      `POST /api/v1/credentials/:name/rotations/:rotation_id/${step}`,
+      [{ reason: 'asked for', ...step === 'waive' && { consumer: 'billing' }, ...step === 'revoke' && { confirm: 'lobby' } }, UNAVAILABLE]
+    ] as const)),
+    // Of nobody but the consumer itself, which the caller is not.
+    'PUT /api/v1/consumers/:name/key': [{}, FORBIDDEN],
+    'POST /api/v1/consumers/:name/webhook-secret': [{}, FORBIDDEN],
+    'POST /api/v1/consumers/:name/credentials/:credential/acknowledgements': [{}, FORBIDDEN],
     'POST /api/v1/enrolment/open': [{ token }, UNAVAILABLE],
     'POST /api/v1/enrolment/options': [{ token }, UNAVAILABLE],
     'POST /api/v1/enrolment/verify': [{ token, response }, UNAVAILABLE],
@@ -90,7 +107,7 @@ t.test('every command without the event store', async (t) => {
     const [method = '', pattern = ''] = route.split(' ')
     const path = pattern.replace(':principal_id', principal).replace(':token_id', issued).replace(':role', method === 'DELETE' ? 'operator' : 'auditor')
       .replace(':tester_id', tester).replace(':projection', 'users').replace(':operation_id', 'users.999')
-      .replace(':user_id', account.user_id).replace(/:(sanction|hold)_id/, randomUUID()).replace(':code', 'max_registered_race_names').replace(':name', 'lobby')
+      .replace(':user_id', account.user_id).replace(/:(sanction|hold)_id/, randomUUID()).replace(':code', 'max_registered_race_names').replace(':name', 'lobby').replace(':credential', 'lobby').replace(':rotation_id', randomUUID())
     const began = performance.now()
     const { status, body: problem, headers } = await service.request(method, path, body)
     const took = Math.round(performance.now() - began)
