@@ -116,7 +116,8 @@ const vendorOf = (ports: readonly number[]): VendorGateway => ({
   },
   list: async () => ({ status: 'listed', tokens: [], exchange: exchange('list') }),
   revoke: async () => ({ status: 'revoked', exchange: exchange('revoke') }),
-  probeRefused: async () => ({ status: 'refused', exchange: exchange('refused') }),
+  // Nothing is revoked here: the new value is tried, and works.
+  probeRefused: async () => ({ status: 'accepted', exchange: exchange('refused') }),
   lists: true,
   timeLimitMs: 5_000
 })
