@@ -68,7 +68,7 @@ const replacing: Partial<Record<JobState, string>> = {
 /** Why the gate was closed after everybody had proved the new value, and what opens it. */
 const closedGates: Readonly<Record<string, string>> = {
   old_value_used: 'The gate is closed: the vendor says that the old value was used after everybody had proved the new one. Find who uses it, then validate and revoke again. If nobody of yours does, it has leaked: revoke it at the vendor by hand, which opens the gate.',
-  new_value_refused: 'The gate is closed: the vendor refuses the new value. The old one works on. Abort, and find out at the vendor why, before a new rotation.',
+  new_value_refused: 'The gate is closed: the vendor refuses the new value. Abort, and find out at the vendor why, before a new rotation.',
   new_value_untried: 'The gate is closed: the vendor did not say whether it accepts the new value. Validate and revoke again.',
   vendor_list_failed: 'The gate is closed: the vendor\'s list could not be read, so that nobody knows whether the old value is in use. Validate and revoke again.'
 }

@@ -8,7 +8,7 @@ import { due } from '../../../src/domain/rotation/due.ts'
 import { jobStates, stepNames, type JobState, type StepName } from '../../../src/domain/rotation/job.ts'
 import { adopt, open, putManifestOn } from '../../../src/domain/rotation/open.ts'
 import { labelOf } from '../../../src/domain/rotation/leftovers.ts'
-import { abortStarted, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered, revokeStarted } from '../../../src/domain/rotation/outcomes.ts'
+import { abortStarted, gateClosed, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered, revokeStarted } from '../../../src/domain/rotation/outcomes.ts'
 import { deliveriesRecorded, deliveriesStarted, validationEnded, validationStarted } from '../../../src/domain/rotation/outcomes-consumers.ts'
 import { takeStepOn, type StepCommand } from '../../../src/domain/rotation/steps.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
@@ -203,6 +203,21 @@ t.test('how a vendor\'s answers are read', async (t) => {
   t.strictSame(facts.map(({ type }) => type), ['credential.manifest_put'], 'may be mended at any time: else nothing would ever be seen refused')
   const asked = { ...rest, vendor: { ...vendor, revoke: { method: 'DELETE', url: 'https://vendor.example/other', expect: [200] } } as typeof vendor }
   t.equal(outcomeOf(() => putManifestOn(stuck.credential, { name: NAME, manifest: asked, ticket: undefined, at: stuck.now(), graceMs: 1 })), '409 rotation_open', 'what is asked stays')
+})
+
+t.test('a gate that was closed after all had proved says what opens it', async (t) => {
+  const told = (why: string, mode: 'rotate' | 'replace' = 'rotate') => {
+    const closed = into('confirming', tell(mode)).record(gateClosed(why, []))
+    return jobView(closed.credential, ROTATION, closed.now(), rules)
+  }
+  t.match(told('old_value_used'), { state: 'validation_failed', meaning: /was used after .* revoke it at the vendor by hand/ })
+  t.match(told('new_value_refused')?.meaning, /refuses the new value\. Abort/)
+  t.match(told('new_value_untried')?.meaning, /did not say whether it accepts the new value/)
+  t.match(told('vendor_list_failed')?.meaning, /list could not be read/)
+  for (const state of ['verified', 'distributed', 'validated'] as const) {
+    const replacing = into(state, tell('replace'))
+    t.notMatch(jobView(replacing.credential, ROTATION, replacing.now(), rules)?.meaning, /current value works|old one works on/, `${state}: nothing of a dead value is said to work`)
+  }
 })
 
 t.test('what is looked at before an end', async (t) => {
