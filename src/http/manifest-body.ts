@@ -2,7 +2,6 @@
 import { Value } from '@sinclair/typebox/value'
 import type { TSchema } from '@sinclair/typebox'
 import { Refusal } from '../domain/codes.ts'
-import { EARLIEST, type Instant } from '../domain/event.ts'
 import { isVisible } from '../domain/visible.ts'
 import { errorsOf, formErrors, type ManifestError } from './manifest-items.ts'
 
@@ -47,14 +46,4 @@ export const inWireForm = async <T>(command: Promise<T>): Promise<T> => {
     const translated = errors.map(({ path, message }) => ({ path: path.split('/').map((name) => wireNames.get(name) ?? name).join('/'), message }))
     throw new Refusal(error.code, error.message, { ...error.fields, errors: translated })
   }
-}
-
-/** The end of the year 9999. */
-const LATEST_MS = 253_402_300_799_999
-
-/** A cursor of the inventory: the moment of the last row, in ms, or `never`, and its credential. Refuses with `invalid_request`. */
-export const placeOf = (cursor: string): { dueAt: Instant | null, credential: string } => {
-  const [, at = '', credential = ''] = /^(never|-?\d{1,15})\.([a-z][a-z0-9-]{0,47})$/.exec(cursor) ?? []
-  if (credential === '' || (at !== 'never' && !(Number(at) >= Date.parse(EARLIEST) && Number(at) <= LATEST_MS))) throw new Refusal('invalid_request', 'The cursor is not one that this list gave out.')
-  return { dueAt: at === 'never' ? null : new Date(Number(at)).toISOString(), credential }
 }

@@ -13,7 +13,8 @@ import type { CredentialRow, RotationQueries } from '../../rotation-queries.ts'
 import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
 import { manifestItem, manifestOf } from '../manifest-items.ts'
-import { inWireForm, manifestBody, placeOf } from '../manifest-body.ts'
+import { dueIn } from '../cursors.ts'
+import { inWireForm, manifestBody } from '../manifest-body.ts'
 import * as schemas from '../schemas/credentials.ts'
 import { limitOf } from '../schemas/shared.ts'
 import { openSealed } from '../sealed-text.ts'
@@ -39,7 +40,7 @@ export const credentialRoutes = (deps: CredentialRouteDeps): FastifyPluginAsyncT
     const now = app.door.clock.now()
     const limit = limitOf(request.query)
     const open = openSealed(vaultFor(request, deps.vault))
-    const rows = await deps.rotations.inventory({ ...due === 'true' && { dueBy: now }, ...cursor !== undefined && { after: placeOf(cursor) } }, limit)
+    const rows = await deps.rotations.inventory({ ...due === 'true' && { dueBy: now }, ...cursor !== undefined && { after: dueIn(cursor) } }, limit)
     const last = rows.at(-1)
     return {
       items: await Promise.all(rows.map(async (row) => ({ ...inventoryItem(row, now), owner_name: await open(row.ownerName) }))),
