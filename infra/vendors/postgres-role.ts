@@ -9,7 +9,7 @@ import type { Ending } from './exchange.ts'
 import { inSession, type Session } from './postgres-session.ts'
 import * as sql from './postgres-sql.ts'
 import { scramVerifier } from './scram.ts'
-import { inOrder, judgedBy, openSessions } from './sessions.ts'
+import { inOrder, judgedBy, openSessions, revokedBy, triedBy } from './sessions.ts'
 
 export interface PostgresRoleOptions {
   vendor: Extract<VendorSettings, { kind: 'postgres-role' }>
@@ -88,7 +88,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
     const { exchange } = await ask({ probe: 'revoke', method: 'SQL', body: sql.endLogin(role ?? ''), account, secrets: [value] }, async (session) => ({
       ending: await endRole(session, role ?? '')
     }))
-    return { status: exchange.outcome === 'passed' ? 'revoked' : exchange.outcome === 'unknown' ? 'unknown' : 'refused', exchange }
+    return revokedBy(exchange)
   }
 
   /** No login first; gone is the role when the sessions that it has have ended by themselves: none is cut off (ADR 0161). */
@@ -118,11 +118,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
     probeRefused: async (value) => {
       const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
       const { exchange } = await ask({ probe: 'refused', method: 'CONNECT', account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: '00000' } }))
-      const status = exchange.answer?.status
-      if (status === '00000') return { status: 'accepted', exchange }
-      return status !== undefined && REFUSED.has(status) && !/pg_hba/.test(exchange.answer?.body ?? '')
-        ? { status: 'refused', exchange: { ...exchange, outcome: 'passed' } }
-        : { status: 'unknown', exchange: { ...exchange, outcome: 'unknown' } }
+      return triedBy(exchange, '00000', (status, body) => REFUSED.has(status) && !/pg_hba/.test(body))
     }
   }
 }

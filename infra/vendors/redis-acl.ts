@@ -8,7 +8,7 @@ import type { Ending } from './exchange.ts'
 import { factsOf, problemsOf, userOf, type RedisFacts } from './redis-facts.ts'
 import { inRedis, type Ask } from './redis-session.ts'
 import { SessionFailure } from './session-failure.ts'
-import { inOrder, judgedBy, openSessions } from './sessions.ts'
+import { inOrder, judgedBy, openSessions, revokedBy, triedBy } from './sessions.ts'
 
 export interface RedisAclOptions {
   vendor: Extract<VendorSettings, { kind: 'redis-acl' }>
@@ -95,7 +95,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
       if (facts.keeps !== undefined) await keep(ask, facts.keeps).catch(notKept)
       return { ending: judged({ removed: found !== undefined, kept_by: facts.keeps ?? null, passwords_left: (facts.user?.hashes.length ?? 0) - (found === undefined ? 0 : 1) }, true) }
     })
-    return { status: exchange.outcome === 'passed' ? 'revoked' : exchange.outcome === 'unknown' ? 'unknown' : 'refused', exchange }
+    return revokedBy(exchange)
   }
 
   return {
@@ -108,11 +108,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
     probeRefused: async (value) => {
       const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
       const { exchange } = await ask({ probe: 'refused', method, body: `AUTH ${user} [secret]`, account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: 'OK' } }))
-      const status = exchange.answer?.status
-      if (status === 'OK') return { status: 'accepted', exchange }
-      return status === 'WRONGPASS'
-        ? { status: 'refused', exchange: { ...exchange, outcome: 'passed' } }
-        : { status: 'unknown', exchange: { ...exchange, outcome: 'unknown' } }
+      return triedBy(exchange, 'OK', (status) => status === 'WRONGPASS')
     }
   }
 }

@@ -1,6 +1,7 @@
 // What vendors that are databases have in common: an account from a connection string, one session a request, an exchange of each.
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
+import type { RefusalOutcome, RevokeOutcome } from '../../src/rotation-ports.ts'
 import { accountIn, shown, type Account } from './address.ts'
 import { beginExchange, type Ending } from './exchange.ts'
 import { SessionFailure } from './session-failure.ts'
@@ -63,3 +64,16 @@ export const inOrder = async (probes: ReadonlyArray<() => Promise<{ exchange: Ex
 /** A whole answer under the server's own word for yes, and whether it is good enough. */
 export const judgedBy = (yes: string) => (answer: object | undefined, good: boolean, failure?: string): Ending =>
   ({ outcome: good ? 'passed' : 'failed', status: yes, body: JSON.stringify(answer ?? null), ...!good && failure !== undefined && { failure } })
+
+/** What a request to revoke came to. */
+export const revokedBy = (exchange: Exchange): RevokeOutcome =>
+  ({ status: exchange.outcome === 'passed' ? 'revoked' : exchange.outcome === 'unknown' ? 'unknown' : 'refused', exchange })
+
+/** What trying a value came to: the server's own word for yes, a refusal, or neither. */
+export const triedBy = (exchange: Exchange, yes: string, isRefusal: (status: string, body: string) => boolean): RefusalOutcome => {
+  const { status, body = '' } = exchange.answer ?? {}
+  if (status === yes) return { status: 'accepted', exchange }
+  return status !== undefined && isRefusal(status, body)
+    ? { status: 'refused', exchange: { ...exchange, outcome: 'passed' } }
+    : { status: 'unknown', exchange: { ...exchange, outcome: 'unknown' } }
+}
