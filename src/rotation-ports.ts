@@ -39,7 +39,10 @@ export interface RefusalOutcome { status: 'refused' | 'accepted' | 'unknown', ex
  * outcome. Every exchange is scrubbed of the value, the new value and the connection's secret.
  */
 export interface VendorGateway {
-  /** The three probes (seed 004, stage 1): authenticates, metadata readable, may mint; zero change. Stops at the first that does not pass. With `replace`, only the last. */
+  /**
+   * The three probes (seed 004, stage 1): `authenticate`, `metadata`, `may_mint`; then `refuses_random`, a made-up value that has to be refused
+   * (ADR 0186). Zero change. Stops at the first that does not pass. With `replace`, only the last two.
+   */
   verify (value: Secret, options: { replace: boolean }): Promise<Exchange[]>
   /** `valueId` seeds what the adapter makes itself. */
   mint (request: { label: string, valueId: string }): Promise<MintOutcome>

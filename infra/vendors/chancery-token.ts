@@ -5,6 +5,7 @@ import type { Exchange } from '../../src/domain/credential/fields.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { VendorGateway } from '../../src/rotation-ports.ts'
 import { beginExchange, type Ending } from './exchange.ts'
+import { inOrder, lookalike, refusesRandom } from './probes.ts'
 
 export interface OwnTokens {
   /** The principal and its usable tokens, proven; undefined if there is none. A superadmin is one, whatever else it is. */
@@ -68,6 +69,14 @@ export const chanceryTokenVendor = ({ vendor: { principalId }, own, timeoutMs = 
     return value === undefined ? { status: 'failed', exchange } : { status: 'listed', tokens: value, exchange }
   }
 
+  const probeRefused: VendorGateway['probeRefused'] = async (value) => {
+    const { exchange, value: accepted } = await ask<boolean>('refused', 'AUTHENTICATE', [value], async () => {
+      const holder = await own.judge(value.reveal())
+      return { ending: { outcome: holder === undefined ? 'passed' : 'failed', status: holder === undefined ? 'unauthenticated' : OK }, value: holder !== undefined }
+    })
+    return { status: accepted === undefined ? 'unknown' : accepted ? 'accepted' : 'refused', exchange }
+  }
+
   const probes = (value: Secret) => [
     () => ask('authenticate', 'AUTHENTICATE', [value], async () => {
       const holder = await own.judge(value.reveal())
@@ -82,22 +91,15 @@ export const chanceryTokenVendor = ({ vendor: { principalId }, own, timeoutMs = 
     () => ask('may_mint', 'LOOK', [value], async () => {
       const principal = await own.look(principalId)
       return { ending: said(principal?.kind === 'service' && !principal.full, { kind: principal?.kind, usable: principal?.tokens.length }, principal?.full === true ? 'too_many_tokens' : 'no_service') }
-    })
+    }),
+    refusesRandom(probeRefused, lookalike(value))
   ]
 
   return {
     lists: true,
     timeLimitMs: timeoutMs,
     list,
-    verify: async (value, { replace }) => {
-      const exchanges: Exchange[] = []
-      for (const probe of replace ? probes(value).slice(2) : probes(value)) {
-        const { exchange } = await probe()
-        exchanges.push(exchange)
-        if (exchange.outcome !== 'passed') break
-      }
-      return exchanges
-    },
+    verify: (value, { replace }) => inOrder(replace ? probes(value).slice(2) : probes(value)),
     mint: async ({ label, valueId }) => {
       const { exchange, value, refusal } = await ask('mint', 'ISSUE', [], async () => {
         const principal = await own.look(principalId)
@@ -121,13 +123,7 @@ export const chanceryTokenVendor = ({ vendor: { principalId }, own, timeoutMs = 
       if (exchange.outcome === 'passed' || refusal?.code === 'subject_not_found') return { status: 'revoked', exchange: { ...exchange, outcome: 'passed' } }
       return { status: exchange.outcome === 'failed' ? 'refused' : 'unknown', exchange }
     },
-    probeRefused: async (value) => {
-      const { exchange, value: accepted } = await ask<boolean>('refused', 'AUTHENTICATE', [value], async () => {
-        const holder = await own.judge(value.reveal())
-        return { ending: { outcome: holder === undefined ? 'passed' : 'failed', status: holder === undefined ? 'unauthenticated' : OK }, value: holder !== undefined }
-      })
-      return { status: accepted === undefined ? 'unknown' : accepted ? 'accepted' : 'refused', exchange }
-    }
+    probeRefused
   }
 }
 

@@ -7,6 +7,7 @@ import { bodyOf, headersOf } from '../outgoing/exchange.ts'
 import type { Answered, Outgoing } from '../outgoing/index.ts'
 import { createScrub } from '../outgoing/scrub.ts'
 import { instantAt, parsed, shownJson, tokensIn, wordAt } from './answers.ts'
+import { inOrder, lookalike, refusesRandom } from './probes.ts'
 import { fill, type Filling } from './templates.ts'
 
 export interface HttpVendorOptions {
@@ -50,24 +51,18 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
   const ask = asker(outgoing)
   const connected = async ({ url }: HttpCall) => ({ connection: await openConnection(url).catch(() => undefined) })
 
+  const probeRefused = refusalProbe(outgoing, vendor)
   const probes = (value: Secret) => [
     () => ask('authenticate', vendor.authenticate, { value }),
     () => ask('metadata', vendor.metadata, { value }),
-    async () => ask('may_mint', vendor.mayMint, await connected(vendor.mayMint))
+    async () => ask('may_mint', vendor.mayMint, await connected(vendor.mayMint)),
+    refusesRandom(probeRefused, lookalike(value))
   ]
 
   return {
     lists: true,
     timeLimitMs: outgoing.timeoutMs,
-    verify: async (value, { replace }) => {
-      const exchanges: Exchange[] = []
-      for (const probe of replace ? probes(value).slice(2) : probes(value)) {
-        const { exchange, yes } = await probe()
-        exchanges.push(exchange)
-        if (!yes) break
-      }
-      return exchanges
-    },
+    verify: (value, { replace }) => inOrder(replace ? probes(value).slice(2) : probes(value)),
     mint: async ({ label }) => {
       const { connection } = await connected(vendor.mint.call)
       const { exchange, yes, sent, status, body } = await ask('mint', vendor.mint.call, { connection, label })
@@ -108,7 +103,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       if (!sent || (status !== undefined && status >= 400 && status < 500)) return { status: 'refused', exchange }
       return { status: 'unknown', exchange: { ...exchange, outcome: 'unknown' } }
     },
-    probeRefused: refusalProbe(outgoing, vendor)
+    probeRefused
   }
 }
 

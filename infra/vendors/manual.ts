@@ -4,6 +4,7 @@ import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
 import type { VendorGateway } from '../../src/rotation-ports.ts'
 import type { Outgoing } from '../outgoing/index.ts'
 import { asker, refusalProbe } from './http.ts'
+import { inOrder, lookalike, refusesRandom } from './probes.ts'
 
 export interface ManualVendorOptions { vendor: Extract<VendorSettings, { kind: 'manual' }>, outgoing: Outgoing }
 
@@ -11,18 +12,23 @@ export interface ManualVendorOptions { vendor: Extract<VendorSettings, { kind: '
 const byHand = (probe: string, outcome: Exchange['outcome']): Exchange =>
   ({ probe, outcome, request: { method: 'BY HAND', target: 'the operator follows the instructions of the manifest' }, failure: 'by_hand', at: new Date().toISOString(), tookMs: 0 })
 
-export const manualVendor = ({ vendor, outgoing }: ManualVendorOptions): VendorGateway => ({
-  lists: false,
-  timeLimitMs: outgoing.timeoutMs,
-  verify: async (value, { replace }) => {
-    const mayMint = byHand('may_mint', 'passed')
-    if (replace) return [mayMint]
-    const { exchange, yes } = await asker(outgoing)('authenticate', vendor.authenticate, { value })
-    return yes ? [exchange, mayMint] : [exchange]
-  },
-  mint: async () => ({ status: 'refused', exchange: byHand('mint', 'failed') }),
-  list: async () => ({ status: 'failed', exchange: byHand('list', 'failed') }),
-  // The operator's word; that the old token is refused is proved by the probes that follow.
-  revoke: async () => ({ status: 'revoked', exchange: byHand('revoke', 'passed') }),
-  probeRefused: refusalProbe(outgoing, vendor)
-})
+export const manualVendor = ({ vendor, outgoing }: ManualVendorOptions): VendorGateway => {
+  const probeRefused = refusalProbe(outgoing, vendor)
+  return {
+    lists: false,
+    timeLimitMs: outgoing.timeoutMs,
+    verify: async (value, { replace }) => {
+      const probes = [
+        () => asker(outgoing)('authenticate', vendor.authenticate, { value }),
+        async () => ({ exchange: byHand('may_mint', 'passed') }),
+        refusesRandom(probeRefused, lookalike(value))
+      ]
+      return inOrder(replace ? probes.slice(1) : probes)
+    },
+    mint: async () => ({ status: 'refused', exchange: byHand('mint', 'failed') }),
+    list: async () => ({ status: 'failed', exchange: byHand('list', 'failed') }),
+    // The operator's word; that the old token is refused is proved by the probes that follow.
+    revoke: async () => ({ status: 'revoked', exchange: byHand('revoke', 'passed') }),
+    probeRefused
+  }
+}

@@ -1,5 +1,4 @@
 // Vendor `postgres-role`: a second login role in the same group role takes over, and the old one goes when its sessions have gone.
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
@@ -8,8 +7,9 @@ import { accountIn, addressProblems, valueOf } from './address.ts'
 import type { Ending } from './exchange.ts'
 import { inSession, type Session } from './postgres-session.ts'
 import * as sql from './postgres-sql.ts'
+import { inOrder, randomPassword, refusesRandom } from './probes.ts'
 import { scramVerifier } from './scram.ts'
-import { inOrder, judgedBy, openSessions, revokedBy, triedBy } from './sessions.ts'
+import { judgedBy, openSessions, revokedBy, triedBy } from './sessions.ts'
 
 export interface PostgresRoleOptions {
   vendor: Extract<VendorSettings, { kind: 'postgres-role' }>
@@ -36,6 +36,12 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
 
   const { ask, admin } = openSessions<Session>({ address, protocols: PROTOCOLS, connection, enter: (account, work) => inSession(account, timeoutMs, work) })
 
+  const probeRefused: VendorGateway['probeRefused'] = async (value) => {
+    const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
+    const { exchange } = await ask({ probe: 'refused', method: 'CONNECT', account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: '00000' } }))
+    return triedBy(exchange, '00000', (status, body) => REFUSED.has(status) && !/pg_hba/.test(body))
+  }
+
   const verify: VendorGateway['verify'] = async (value, { replace }) => {
     const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
     const probes = [
@@ -48,15 +54,16 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
         const [may] = await query<sql.MayMint>(sql.MAY_MINT, [group, userOf(value) ?? ''])
         const old = may?.old_exists === true ? may.may_end_old && !may.is_old : replace
         return { ending: judged(may, may !== undefined && may.takes_writes && may.may_create && may.may_admit && old, 'not_allowed') }
-      })
+      }),
+      // With the old role's name: a server that asks for no password is found out.
+      refusesRandom(probeRefused, valueOf(address, userOf(value) ?? group, randomPassword().reveal()))
     ]
     return inOrder(replace ? probes.slice(2) : probes)
   }
 
   const mint: VendorGateway['mint'] = async ({ label, valueId }) => {
     const role = roleOf(group, valueId)
-    // 256 random bits, and no character that a connection string would have to escape.
-    const password = randomBytes(32).toString('base64url')
+    const password = randomPassword().reveal()
     const secret = valueOf(address, role, password)
     const verifier = await scramVerifier(password)
     const { sql: message, shown: body } = sql.mintRole({ role, group, label, verifier, limitMs: timeoutMs / 4 })
@@ -115,11 +122,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
     mint,
     list,
     revoke,
-    probeRefused: async (value) => {
-      const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
-      const { exchange } = await ask({ probe: 'refused', method: 'CONNECT', account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: '00000' } }))
-      return triedBy(exchange, '00000', (status, body) => REFUSED.has(status) && !/pg_hba/.test(body))
-    }
+    probeRefused
   }
 }
 

@@ -1,14 +1,15 @@
 // Vendor `redis-acl`: a second password of the same user takes over; Redis gets its SHA-256, and keeps it over a restart.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { VendorGateway } from '../../src/rotation-ports.ts'
 import { accountIn, addressProblems, valueOf, type Account } from './address.ts'
 import type { Ending } from './exchange.ts'
+import { inOrder, randomPassword, refusesRandom } from './probes.ts'
 import { factsOf, problemsOf, userOf, type RedisFacts } from './redis-facts.ts'
 import { inRedis, type Ask } from './redis-session.ts'
 import { SessionFailure } from './session-failure.ts'
-import { inOrder, judgedBy, openSessions, revokedBy, triedBy } from './sessions.ts'
+import { judgedBy, openSessions, revokedBy, triedBy } from './sessions.ts'
 
 export interface RedisAclOptions {
   vendor: Extract<VendorSettings, { kind: 'redis-acl' }>
@@ -32,6 +33,12 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
   const { ask, admin } = openSessions<Ask>({ address, protocols: PROTOCOLS, connection, enter: (account, work) => inRedis(account, timeoutMs, work) })
   const method = 'REDIS'
 
+  const probeRefused: VendorGateway['probeRefused'] = async (value) => {
+    const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
+    const { exchange } = await ask({ probe: 'refused', method, body: `AUTH ${user} [secret]`, account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: 'OK' } }))
+    return triedBy(exchange, 'OK', (status) => status === 'WRONGPASS')
+  }
+
   const verify: VendorGateway['verify'] = async (value, { replace }) => {
     const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
     const secrets = [value]
@@ -44,14 +51,15 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
         const listed = replace || (password !== undefined && facts.user?.hashes.includes(hashOf(password)) === true)
         const problems = [...problemsOf(facts, user), ...listed ? [] : [`The value is no password of ${user} there: the connection leads to another Redis.`]]
         return { ending: judged({ ...summary(facts), problems }, problems.length === 0, 'not_allowed') }
-      })
+      }),
+      refusesRandom(probeRefused, valueOf(address, user, randomPassword().reveal()))
     ]
     return inOrder(replace ? probes.slice(2) : probes)
   }
 
   const mint: VendorGateway['mint'] = async () => {
-    // 256 random bits: of such a password, its plain hash tells nothing.
-    const password = new Secret(randomBytes(32).toString('base64url'))
+    // Of a random password, its plain hash tells nothing.
+    const password = randomPassword()
     const secret = valueOf(address, user, password.reveal())
     const hash = hashOf(password)
     const { exchange } = await ask({ probe: 'mint', method, body: `ACL SETUSER ${user} #[sha256]`, account: await admin(), secrets: [secret, password, new Secret(hash)] }, async (ask) => {
@@ -105,11 +113,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
     mint,
     list,
     revoke,
-    probeRefused: async (value) => {
-      const account = accountIn(value, PROTOCOLS) ?? 'value_invalid'
-      const { exchange } = await ask({ probe: 'refused', method, body: `AUTH ${user} [secret]`, account, secrets: [value] }, async () => ({ ending: { outcome: 'failed', status: 'OK' } }))
-      return triedBy(exchange, 'OK', (status) => status === 'WRONGPASS')
-    }
+    probeRefused
   }
 }
 

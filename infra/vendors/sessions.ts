@@ -50,17 +50,6 @@ export const openSessions = <Session>({ address, protocols, connection, enter }:
   }
 })
 
-/** Asks one after the other, and stops at the first that does not pass. */
-export const inOrder = async (probes: ReadonlyArray<() => Promise<{ exchange: Exchange }>>): Promise<Exchange[]> => {
-  const exchanges: Exchange[] = []
-  for (const probe of probes) {
-    const { exchange } = await probe()
-    exchanges.push(exchange)
-    if (exchange.outcome !== 'passed') break
-  }
-  return exchanges
-}
-
 /** A whole answer under the server's own word for yes, and whether it is good enough. */
 export const judgedBy = (yes: string) => (answer: object | undefined, good: boolean, failure?: string): Ending =>
   ({ outcome: good ? 'passed' : 'failed', status: yes, body: JSON.stringify(answer ?? null), ...!good && failure !== undefined && { failure } })

@@ -6,7 +6,7 @@ import type { ListedToken, VendorGateway } from '../../src/rotation-ports.ts'
 
 export interface MemoryClock { now (): Date, sleep (ms: number): Promise<void> }
 
-export type VendorCall = 'authenticate' | 'metadata' | 'may_mint' | 'mint' | 'list' | 'revoke' | 'refused'
+export type VendorCall = 'authenticate' | 'metadata' | 'may_mint' | 'refuses_random' | 'mint' | 'list' | 'revoke' | 'refused'
 
 /** What happens to one call instead of an answer in time. */
 export type VendorFault =
@@ -134,7 +134,7 @@ export const memoryVendor = ({ clock, timeLimitMs = 5_000, lists = true, labels 
     lists,
     timeLimitMs,
     verify: async (value, { replace }) => {
-      const probes = [probe('authenticate', () => accepts(value)), probe('metadata', () => accepts(value)), probe('may_mint', () => connected)]
+      const probes = [probe('authenticate', () => accepts(value)), probe('metadata', () => accepts(value)), probe('may_mint', () => connected), probe('refuses_random', () => true)]
       const exchanges: Exchange[] = []
       for (const next of replace ? probes.slice(2) : probes) {
         const exchange = await next()

@@ -1,6 +1,7 @@
 // Which steps a job offers in which state, and what each state means: one table for decisions, view and documents.
 import { abortTable } from './abort-table.ts'
 import type { JobState, StepName } from './job.ts'
+import { notRefused } from './sentences.ts'
 import { mayHold } from './standing.ts'
 import type { Job } from './state.ts'
 
@@ -73,9 +74,15 @@ const closedGates: Readonly<Record<string, string>> = {
   vendor_list_failed: 'The gate is closed: the vendor\'s list could not be read, so that nobody knows whether the old value is in use. Validate and revoke again.'
 }
 
+/** Why it stands there, where the state alone does not say enough: what closed the gate, or what failed at the vendor. */
+const whyOf = ({ state, gateClosed, failure }: Pick<Job, 'state' | 'gateClosed' | 'failure'>): string | undefined => {
+  if (state === 'validation_failed') return gateClosed && closedGates[gateClosed.why]
+  return state === 'verify_failed' ? failure && notRefused(failure) : undefined
+}
+
 /** One sentence or two: what the job's state means, and what to do next. */
-export const meaningOf = ({ state, mode, gateClosed, abort }: Pick<Job, 'state' | 'mode' | 'gateClosed' | 'abort'>): string => {
-  const why = state === 'validation_failed' && gateClosed !== undefined ? closedGates[gateClosed.why] : undefined
+export const meaningOf = ({ state, mode, gateClosed, failure, abort }: Pick<Job, 'state' | 'mode' | 'gateClosed' | 'failure' | 'abort'>): string => {
+  const why = whyOf({ state, gateClosed, failure })
   const meaning = why ?? (mode === 'replace' ? replacing[state] : undefined) ?? meanings[state]
   return abort?.checkedDead === true && state !== 'done' ? `${meaning} Abort was refused: the old value is dead, the way is forward.` : meaning
 }

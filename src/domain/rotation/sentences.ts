@@ -37,3 +37,18 @@ export const proofError = (outcome: ProofOutcome, exchange: Exchange | undefined
   const sentence = proofs[outcome]
   return outcome === 'unhealthy' || outcome === 'unreachable' ? `${sentence} ${came(exchange)}` : sentence
 }
+
+/** Request Timeout and Too Many Requests say nothing of the value. */
+const passing: ReadonlySet<string> = new Set(['408', '429'])
+
+/** Stage 1 has tried a made-up value, and it was not refused: why, and what to change (ADR 0186). Undefined for every other exchange. */
+export const notRefused = ({ probe, failure, answer }: Exchange): string | undefined => {
+  if (probe !== 'refuses_random' || answer === undefined) return undefined
+  const begin = 'Nothing was touched: the old value could never be seen refused, since'
+  if (failure === 'random_accepted') {
+    return `${begin} the vendor lets in a value that was made up at random. Let the manifest's authenticate be a request that needs the value, or the vendor ask for one; then verify again, or abort.`
+  }
+  const { status } = answer
+  const change = /^4\d\d$/.test(status) && !passing.has(status) ? `If that is how it refuses, put a manifest with ${status} among its refused_statuses;` : 'If that was a bad moment, wait; if not, look at authenticate in the manifest;'
+  return `${begin} the vendor answered ${status} to one that was made up at random, which is no refusal. ${change} then verify again, or abort.`
+}

@@ -35,9 +35,9 @@ const honest = async (t: Test, world: World, vendor: VendorGateway) => {
   const { old, dead } = world
   const oldToken = { ...(old.tokenId !== undefined && { tokenId: old.tokenId }), value: old.secret }
   const before = await idsIn(world)
-  t.same(outcomes(await vendor.verify(old.secret, { replace: false })), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'passed']], 'three probes pass')
+  t.same(outcomes(await vendor.verify(old.secret, { replace: false })), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'passed'], ['refuses_random', 'passed']], 'three probes pass, and a made-up value is refused')
   t.same(outcomes(await vendor.verify(dead, { replace: false })), [['authenticate', 'failed']], 'a dead one stops at the first')
-  t.same(outcomes(await vendor.verify(dead, { replace: true })), [['may_mint', 'passed']], 'who replaces it needs only the last')
+  t.same(outcomes(await vendor.verify(dead, { replace: true })), [['may_mint', 'passed'], ['refuses_random', 'passed']], 'who replaces it needs only the last two')
   t.same(await idsIn(world), before, 'and nothing was changed')
 
   const label = labelOf()

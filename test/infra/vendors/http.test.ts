@@ -10,6 +10,7 @@ import { at, shownJson } from '../../../infra/vendors/answers.ts'
 import { httpVendor } from '../../../infra/vendors/http.ts'
 import { createVendors } from '../../../infra/vendors/index.ts'
 import { manualVendor } from '../../../infra/vendors/manual.ts'
+import { lookalike } from '../../../infra/vendors/probes.ts'
 import { fill } from '../../../infra/vendors/templates.ts'
 import { checkManifest } from '../../../src/domain/credential/manifest-check.ts'
 import type { HttpCall, Manifest, VendorSettings } from '../../../src/domain/credential/manifest.ts'
@@ -22,14 +23,15 @@ import { httpSettings } from './worlds.ts'
 
 interface Said { status: number, body?: string, headers?: Record<string, string> }
 
-/** A vendor that answers everything alike, and keeps what it heard. */
+/** A vendor that answers everything alike, or as it is told to, and keeps what it heard. */
 const parrot = async (t: Test) => {
   const heard: Array<{ request: IncomingMessage, body: string }> = []
-  const next: { said: Said } = { said: { status: 200 } }
+  const next: { said: Said | ((request: IncomingMessage) => Said) } = { said: { status: 200 } }
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       heard.push({ request, body })
-      response.writeHead(next.said.status, next.said.headers).end(next.said.body)
+      const said = typeof next.said === 'function' ? next.said(request) : next.said
+      response.writeHead(said.status, said.headers).end(said.body)
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -40,7 +42,7 @@ const parrot = async (t: Test) => {
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const vendor = httpVendor({ vendor: httpSettings(url), connection: async () => new Secret('connection-secret'), outgoing })
-  return { url, heard, outgoing, vendor, say: (said: Said) => { next.said = said } }
+  return { url, heard, outgoing, vendor, say: (said: typeof next.said) => { next.said = said } }
 }
 
 t.test('answers to minting mean what they mean, to the letter', async (t) => {
@@ -130,14 +132,50 @@ t.test('by hand', async (t) => {
   const vendor = manualVendor({ vendor: { kind: 'manual', instructions: 'Ask Ada.', authenticate, refusedStatuses: [401] }, outgoing })
   t.equal(vendor.lists, false)
   const value = new Secret('the-value')
-  t.same((await vendor.verify(value, { replace: false })).map(({ probe, outcome, failure }) => [probe, outcome, failure]), [['authenticate', 'passed', undefined], ['may_mint', 'passed', 'by_hand']])
-  t.equal((await vendor.verify(value, { replace: true })).length, 1)
-  t.equal(heard.length, 1)
+  say(({ headers }) => ({ status: headers['x-key'] === 'the-value' ? 200 : 401 }))
+  t.same((await vendor.verify(value, { replace: false })).map(({ probe, outcome, failure }) => [probe, outcome, failure]),
+    [['authenticate', 'passed', undefined], ['may_mint', 'passed', 'by_hand'], ['refuses_random', 'passed', undefined]])
+  t.same((await vendor.verify(value, { replace: true })).map(({ probe }) => probe), ['may_mint', 'refuses_random'])
+  t.equal(heard.length, 3)
   t.same([(await vendor.mint({ label: 'a', valueId: 'b' })).status, (await vendor.list()).status, (await vendor.revoke({ value })).status], ['refused', 'failed', 'revoked'])
   t.equal((await vendor.probeRefused(value)).status, 'accepted')
   say({ status: 401 })
   t.equal((await vendor.probeRefused(value)).status, 'refused')
   t.same((await vendor.verify(value, { replace: false })).map(({ outcome }) => outcome), ['failed'])
+})
+
+t.test('stage 1 tries a made-up value once: it has to be refused as the old one will have to be', async (t) => {
+  const { vendor, say, heard, url, outgoing } = await parrot(t)
+  const value = new Secret('sk_live_4eC39HqLyjWDarjtT1zdp7dc')
+  const byHand = manualVendor({ vendor: { kind: 'manual', instructions: 'Ask Ada.', authenticate: httpSettings(url).authenticate, refusedStatuses: [401] }, outgoing })
+  const wrong = (said: Said) => ({ headers }: IncomingMessage): Said => [`Bearer ${value.reveal()}`, 'Bearer connection-secret'].includes(headers.authorization ?? '') ? { status: 200 } : said
+  for (const [said, outcome, failure] of [
+    [{ status: 401 }, 'passed', undefined], [{ status: 403, body: '{"message": "no"}' }, 'failed', 'no_refusal'], [{ status: 200 }, 'failed', 'random_accepted'],
+    [{ status: 429 }, 'failed', 'no_refusal'], [{ status: 302, headers: { location: '/' } }, 'failed', 'no_refusal'], [{ status: 503 }, 'failed', 'no_refusal']
+  ] as ReadonlyArray<readonly [Said, string, string | undefined]>) {
+    say(wrong(said))
+    for (const [gateway, before] of [[vendor, ['authenticate', 'metadata', 'may_mint']], [byHand, ['authenticate', 'may_mint']]] as const) {
+      const asked = heard.length
+      const exchanges = await gateway.verify(value, { replace: false })
+      t.same(exchanges.map(({ probe }) => probe), [...before, 'refuses_random'])
+      t.match(exchanges.at(-1), { outcome, failure, answer: { status: `${said.status}`, ...said.body !== undefined && { body: said.body } }, request: { method: 'GET' } }, JSON.stringify(said))
+      t.equal(heard.slice(asked).filter(({ request: { url, headers } }) => url === '/account' && headers.authorization !== `Bearer ${value.reveal()}`).length, 1, 'one try, no more')
+      t.same((await gateway.verify(new Secret(''), { replace: true })).map(({ probe }) => probe), ['may_mint', 'refuses_random'], 'also where the value is dead')
+    }
+  }
+  t.ok(heard.every(({ request: { method } }) => method === 'GET'), 'zero change')
+})
+
+t.test('a made-up value has the form of the one in use, and nothing else of it', async (t) => {
+  for (const [text, form] of [
+    ['sk_live_4eC39HqLyjWDarjtT1zdp7dc', /^sk_live_\d[a-z][A-Z]\d\d[A-Z][a-z][A-Z][a-z]{2}[A-Z]{2}[a-z]{4}[A-Z]\d[a-z]{3}\d[a-z]{2}$/], ['HRKU-01234567-89ab-4def-8123-456789abcdef', /^HRKU-\d{8}-\d\d[a-f]{2}-\d[a-f]{3}-\d{4}-\d{6}[a-f]{6}$/],
+    ['hunter2-hunter2', /^[a-z]{6}\d-[a-z]{6}\d$/], ['a+b/c=', /^[\w-]{43}$/], ['', /^[\w-]{43}$/], ['12345678', /^\d{8}$/], ['Grüße, 12 Elche!', /^[A-Z][a-z]üß[a-z], \d\d [A-Z][a-z]{4}!$/]
+  ] as const) {
+    const made = [lookalike(new Secret(text)).reveal(), lookalike(new Secret(text)).reveal()]
+    for (const one of made) t.match(one, form, text)
+    t.notOk(made.includes(text))
+    t.not(made[0], made[1])
+  }
 })
 
 t.test('what is wrong with a manifest is said in sentences, all at once', async (t) => {
@@ -195,11 +233,11 @@ t.test('the preset of the documents is a manifest, and works', async (t) => {
   if (here.kind !== 'http') throw new Error('not http')
   const vendor = httpVendor({ vendor: here, connection: async () => new Secret(small.connection.token), outgoing })
   const old = await small.issue({ description: 'in use', scope: 'global' })
-  t.same((await vendor.verify(old.secret, { replace: false })).map(({ probe, outcome }) => [probe, outcome]), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'passed']])
+  t.same((await vendor.verify(old.secret, { replace: false })).map(({ probe, outcome }) => [probe, outcome]), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'passed'], ['refuses_random', 'passed']])
   t.equal((await small.look()).writes, 0, 'zero change')
   const minted = await vendor.mint({ label: 'rotation.1', valueId: '-' })
   if (minted.status !== 'minted') throw new Error('not minted')
-  t.equal((await vendor.verify(minted.secret, { replace: false })).length, 3)
+  t.equal((await vendor.verify(minted.secret, { replace: false })).length, 4)
   t.equal((await vendor.revoke({ tokenId: old.tokenId, value: old.secret })).status, 'revoked')
   t.equal((await vendor.probeRefused(old.secret)).status, 'refused')
   t.equal((await small.look()).writes, 2)

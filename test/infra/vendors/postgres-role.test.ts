@@ -97,7 +97,7 @@ t.test('a whole life', async (t) => {
 
   const before = await root.query(`select rolname, oid from pg_roles where rolname like '${group}%'`)
   const probes = await vendor.verify(old, { replace: false })
-  t.same(probes.map(({ probe, outcome }) => [probe, outcome]), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'passed']])
+  t.same(probes.map(({ probe, outcome }) => [probe, outcome]), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'passed'], ['refuses_random', 'passed']])
   t.same((await root.query(`select rolname, oid from pg_roles where rolname like '${group}%'`)).rows, before.rows, 'nothing was changed')
   seen.push(...probes)
 
@@ -122,7 +122,7 @@ t.test('a whole life', async (t) => {
   t.same(owners, [{ tableowner: group }], 'what it makes belongs to the group and outlives it')
   await client.query('discard all')
   t.same((await client.query('select current_user as acts, session_user as is')).rows, [{ acts: group, is: fresh.tokenId }], 'also after a pool has tidied up')
-  t.same((await vendor.verify(fresh.secret, { replace: false })).map(({ outcome }) => outcome), ['passed', 'passed', 'passed'], 'the next rotation can begin with it')
+  t.same((await vendor.verify(fresh.secret, { replace: false })).map(({ outcome }) => outcome), ['passed', 'passed', 'passed', 'passed'], 'the next rotation can begin with it')
 
   const listed = await vendor.list()
   if (listed.status !== 'listed') throw new Error('not listed')
@@ -202,7 +202,7 @@ t.test('verify: what is wrong is said, and nothing is changed', async (t) => {
     t.match(exchanges.at(-1), last, name)
   }
   const dead = await vendorWith().verify(new Secret(urlOf(`${group}_gone`, 'dead-dead-dead')), { replace: true })
-  t.same(dead.map(({ probe, outcome }) => [probe, outcome]), [['may_mint', 'passed']], 'replace asks only whether it may mint')
+  t.same(dead.map(({ probe, outcome }) => [probe, outcome]), [['may_mint', 'passed'], ['refuses_random', 'passed']], 'replace does not try the old one')
   t.match(await vendorWith(undefined, { group: `${group}_x` }).verify(old, { replace: true }), [{ outcome: 'failed', answer: { body: /"group_exists":false/ } }])
   const itself = await vendorWith(urlOf(`${group}_weak`)).verify(new Secret(urlOf(`${group}_weak`)), { replace: false })
   t.match(itself.at(-1), { outcome: 'failed', answer: { body: /"is_old":true/ } }, 'the connection is not the credential')
