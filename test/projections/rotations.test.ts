@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { rotationQueries } from '../../infra/postgres/queries/rotations.ts'
 import { credentialAggregate, openJob } from '../../src/domain/credential/credential.ts'
-import type { Credential } from '../../src/domain/credential/state.ts'
+import type { Credential, KnownCredential } from '../../src/domain/credential/state.ts'
+import { restored, stored } from '../../src/domain/credential/stored.ts'
 import type { EventOf, RecordedOf } from '../../src/domain/catalogue.ts'
 import { Clear } from '../../src/domain/personal.ts'
 import { rotations } from '../../src/projections/rotations.ts'
@@ -77,4 +78,16 @@ t.test('row by row as the aggregate folds it, and the same when it is filled ane
   await until(async () => (await running.operations.job('rotations', generation)).state === 'done')
   t.same(await dump(postgres, [rotations]), live)
   t.same(running.alarms, [])
+})
+
+t.test('a fact about one consumer costs nothing for the others', (t) => {
+  const facts = history('many').slice(0, 11).map((fact) => dressed(fact) as RecordedOf<'credential'>)
+  const fold = (from: Credential, fact: RecordedOf<'credential'>) => stored(credentialAggregate.evolve(from, fact) as KnownCredential)
+  const consumers = (of: ReturnType<typeof stored>) => new Map((of.job as { consumers: Array<[string, object]> }).consumers)
+  const before = facts.slice(0, -1).reduce<ReturnType<typeof stored> | undefined>((so, fact) => fold(so === undefined ? credentialAggregate.initial : restored(so), fact), undefined)
+  if (before === undefined) throw new Error('there are facts')
+  const after = fold(restored(before), facts.at(-1) as RecordedOf<'credential'>)
+  t.match(consumers(after).get('b'), { status: 'succeeded' })
+  t.equal(consumers(after).get('a'), consumers(before).get('a'), 'the very same object: with hundreds, a fact would hold the process up for milliseconds')
+  t.end()
 })
