@@ -15,7 +15,7 @@ export const metricsPage = async (): Promise<string> => {
   const { registry } = createMetrics(async () => [])
   registerPublisherMetrics(registry, () => status)
   registerRotationMetrics(registry, {
-    rotations: { open: async () => [], inventory: async () => [] }, clock: { now: () => new Date(0) }, rules: { proofMaxAgeMs: 0, valueGraceMs: 0, alone: true }
+    rotations: { open: async () => [], dueCount: async () => 0 }, clock: { now: () => new Date(0) }, rules: { proofMaxAgeMs: 0, valueGraceMs: 0, alone: true }
   })
   const labels = new Map(registry.getMetricsAsArray().map((metric) => [metric.name, (metric as { labelNames?: readonly string[] }).labelNames ?? []]))
   // What Node and the operating system offer depends on the machine.

@@ -1,16 +1,14 @@
 // What rotations show of themselves in Prometheus's form: how many are open in which state, and which an operator should look at.
 import { Gauge, type Registry } from 'prom-client'
-import { jobStates } from '../domain/rotation/job.ts'
+import { openJob } from '../domain/credential/credential.ts'
+import { jobStates, type JobView } from '../domain/rotation/job.ts'
 import { jobView } from '../domain/rotation/view.ts'
 import type { RotationRules } from '../domain/rotation/rules.ts'
 import type { Clock } from '../ports.ts'
 import type { RotationQueries } from '../rotation-queries.ts'
 import { hasEnded } from './job-items.ts'
 
-export interface RotationFigures { rotations: Pick<RotationQueries, 'open' | 'inventory'>, clock: Clock, rules: RotationRules }
-
-/** More credentials than these are not counted as due. */
-const MOST = 10_000
+export interface RotationFigures { rotations: Pick<RotationQueries, 'open' | 'dueCount'>, clock: Clock, rules: RotationRules }
 
 /** Registers them; the read model is asked whenever the page is read, and what it does not answer is left out. */
 export const registerRotationMetrics = (registry: Registry, { rotations, clock, rules }: RotationFigures): void => {
@@ -43,15 +41,24 @@ export const registerRotationMetrics = (registry: Registry, { rotations, clock, 
     help: 'Credentials of which a rotation is due and none is open.',
     registers,
     collect: async () => {
-      const found = await rotations.inventory({ dueBy: clock.now() }, MOST).catch(() => undefined)
-      due.reset()
-      if (found !== undefined) due.set(found.filter(({ openRotationId }) => openRotationId === null).length)
+      const found = await rotations.dueCount(clock.now()).catch(() => undefined)
+      // Not `reset`, which says that none is due.
+      due.remove()
+      if (found !== undefined) due.set(found)
     }
   })
 
-  const opened = async () => {
+  let looking: Promise<JobView[] | undefined> | undefined
+  /** Both gauges are collected at once: one look serves both. */
+  const opened = (): Promise<JobView[] | undefined> => {
+    looking ??= look().catch(() => undefined).finally(() => { looking = undefined })
+    return looking
+  }
+  const look = async (): Promise<JobView[]> => {
     const now = clock.now()
-    const found = await rotations.open().catch(() => undefined)
-    return found?.flatMap((credential) => (credential.status === 'known' && credential.job !== undefined ? jobView(credential, credential.job.rotationId, now, rules) : undefined) ?? [])
+    return (await rotations.open()).flatMap((credential) => {
+      const job = openJob(credential)
+      return (job && jobView(credential, job.rotationId, now, rules)) ?? []
+    })
   }
 }

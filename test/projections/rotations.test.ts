@@ -1,13 +1,16 @@
 // Read model `rotations`: the state of an open job is the aggregate's own, in batches of any size, and a rebuild is byte for byte the same.
 import { randomUUID } from 'node:crypto'
-import t from 'tap'
+import { Registry } from 'prom-client'
+import t, { type Test } from 'tap'
 import { rotationQueries } from '../../infra/postgres/queries/rotations.ts'
 import { credentialAggregate, openJob } from '../../src/domain/credential/credential.ts'
 import type { Credential, KnownCredential } from '../../src/domain/credential/state.ts'
 import { restored, stored } from '../../src/domain/credential/stored.ts'
 import type { EventOf, RecordedOf } from '../../src/domain/catalogue.ts'
 import { Clear } from '../../src/domain/personal.ts'
+import { registerRotationMetrics } from '../../src/http/rotation-metrics.ts'
 import { rotations } from '../../src/projections/rotations.ts'
+import type { RotationQueries } from '../../src/rotation-queries.ts'
 import { until } from '../support/until.ts'
 import { dressed, dump, engine, ground } from './support.ts'
 
@@ -78,7 +81,28 @@ t.test('row by row as the aggregate folds it, and the same when it is filled ane
   await until(async () => (await running.operations.job('rotations', generation)).state === 'done')
   t.same(await dump(postgres, [rotations]), live)
   t.same(running.alarms, [])
+  await figures(t, queries)
 })
+
+/** One look for all figures of a scrape; where nothing can be read, nothing is said. */
+const figures = async (t: Test, queries: RotationQueries): Promise<void> => {
+  let looks = 0
+  let away = false
+  const answered = async <T>(ask: () => Promise<T>): Promise<T> => {
+    if (away) throw new Error('away')
+    return ask()
+  }
+  const registry = new Registry()
+  registerRotationMetrics(registry, {
+    rotations: { open: () => answered(() => { looks++; return queries.open() }), dueCount: (by) => answered(() => queries.dueCount(by)) },
+    clock: { now: () => new Date('2026-07-25T00:00:00.000Z') }, rules: { proofMaxAgeMs: 1, valueGraceMs: 1, alone: true }
+  })
+  const page = await registry.metrics()
+  t.match(page, /chancery_rotations_open\{state="opened"\} 2\n[^]*chancery_credentials_due 0\n/)
+  t.equal(looks, 1)
+  away = true
+  t.notMatch(await registry.metrics(), /^chancery_/m, 'nothing is not none')
+}
 
 t.test('a fact about one consumer costs nothing for the others', (t) => {
   const facts = history('many').slice(0, 11).map((fact) => dressed(fact) as RecordedOf<'credential'>)

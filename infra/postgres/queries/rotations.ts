@@ -43,6 +43,8 @@ export const rotationQueries = (sql: Sql): RotationQueries => ({
         from credentials where open_rotation_id is not null order by credential limit 10000`, [], 'rotations-open')
     return rows.map(({ credential: name, lastCompletedAt, ...folded }) => restored({ ...folded, name, lastCompletedAt: lastCompletedAt ?? undefined }))
   },
+  dueCount: async (by) =>
+    (await sql.query<{ due: number }>('select count(*)::int as due from credentials where open_rotation_id is null and due_at <= $1', [by.toISOString()], 'rotations-due-count')).rows[0]?.due ?? 0,
   due: async (now, notAbortedSince, limit, after) =>
     (await sql.query<DueRotation>(DUE, [now.toISOString(), notAbortedSince.toISOString(), after ?? '', limit], 'rotations-due')).rows
 })
