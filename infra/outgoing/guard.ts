@@ -59,6 +59,11 @@ export const reached = (address: string): string => {
 
 const family = (address: string): 'ipv4' | 'ipv6' => isIPv4(address) ? 'ipv4' : 'ipv6'
 
+/** `open`: public, or in a network that the setting opens. */
+interface Place { valid: boolean, here: boolean, open: boolean }
+/** Addresses of which that is remembered. */
+const LOOKED = 1_024
+
 /** True if the address belongs to everybody's internet. */
 const isPublic = (address: string): boolean =>
   isIPv4(address) ? !special4.check(address) : givenOut6.check(address, 'ipv6') && !special6.check(address, 'ipv6')
@@ -78,14 +83,25 @@ export const createGuard = ({ allow, plainLoopback }: { allow: readonly string[]
     }
     hosts.add(entry)
   }
+  const looked = new Map<string, Place>()
+  /** What an address is never changes, and each is asked about twice a connection. */
+  const placeOf = (address: string): Place => {
+    const known = looked.get(address)
+    if (known !== undefined) return known
+    const target = reached(address)
+    const valid = isIP(target) !== 0
+    const place = { valid, here: valid && loopback.check(target, family(target)), open: valid && (isPublic(target) || networks.check(target, family(target))) }
+    if (looked.size >= LOOKED) looked.clear()
+    looked.set(address, place)
+    return place
+  }
   return {
     judge: (address, { host, protocol }) => {
-      const target = reached(address)
-      if (isIP(target) === 0) return 'address_forbidden'
-      const here = loopback.check(target, family(target))
+      const { valid, here, open } = placeOf(address)
+      if (!valid) return 'address_forbidden'
       if (protocol !== 'https:' && !(plainLoopback && here)) return 'scheme_forbidden'
-      if (isPublic(target) || (here && plainLoopback)) return undefined
-      return hosts.has(bareHost(host)) || networks.check(target, family(target)) ? undefined : 'address_forbidden'
+      if (open || (here && plainLoopback)) return undefined
+      return hosts.has(bareHost(host)) ? undefined : 'address_forbidden'
     }
   }
 }

@@ -1,8 +1,8 @@
 // The one way out by HTTP, to vendors, consumers and the ticket system: guarded, short, small, without redirects, scrubbed.
 import { isIP } from 'node:net'
-import { Agent } from 'undici'
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { Secret } from '../../src/domain/credential/secret.ts'
+import { createConnections } from './connections.ts'
 import { guardedConnector, type ConnectorOptions } from './connector.ts'
 import { bodyOf, headersOf, requestHeadersOf, targetOf } from './exchange.ts'
 import type { Failure } from './failures.ts'
@@ -73,8 +73,7 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
   const guard = createGuard({ allow, plainLoopback })
   const connect = guardedConnector({ guard, timeoutMs, ...(lookup && { lookup }), ...(ca !== undefined && { ca }) })
   // Vendors and consumers are many hosts with a request now and then: each kept connection ends by itself after 4 s.
-  const kept = new Agent({ connect, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 4_000 })
-  const single = new Agent({ connect, pipelining: 0 })
+  const connections = createConnections({ connect, keepMs: 4_000 })
 
   const request = async ({ method, url: text, headers = {}, body, secrets, probe, ownConnection = false, keep = 4_096 }: OutgoingRequest): Promise<Answered> => {
     const at = new Date()
@@ -86,7 +85,7 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
       ? { sent: false, failure: url }
       : Object.keys(headers).some(isTransportHeader)
         ? { sent: false, failure: 'request_invalid' }
-        : await send(ownConnection ? single : kept, { url, method, headers: { 'user-agent': 'chancery', ...asked.sent, 'accept-encoding': 'identity' }, body, timeoutMs })
+        : await send(ownConnection ? connections.takeOwn(url.origin) : connections.take(url.origin), { url, method, headers: { 'user-agent': 'chancery', ...asked.sent, 'accept-encoding': 'identity' }, body, timeoutMs })
     const whole = failure === undefined && answer !== undefined
     const exchange: Exchange = {
       probe,
@@ -113,7 +112,7 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
     return url.protocol === 'http:' && !plainLoopback ? 'scheme_forbidden' : undefined
   }
 
-  return { request, problem, timeoutMs, close: async () => { await Promise.all([kept.destroy(), single.destroy()]) } }
+  return { request, problem, timeoutMs, close: () => connections.destroy() }
 }
 
 const urlOf = (text: string): URL | Failure => {

@@ -1,5 +1,6 @@
 // One request over undici's dispatcher, once: no redirects, no second try, a limit for all of it and one for its answer.
 import type { Dispatcher } from 'undici'
+import type { Lease } from './connections.ts'
 import { OutgoingFailure, failureOf, type Failure } from './failures.ts'
 
 /** Longest body of an answer, in bytes. */
@@ -17,7 +18,7 @@ export interface Sent {
  * Written against `dispatch` itself: it alone tells that the request is about to be written, and follows and repeats nothing.
  */
 export const send = (
-  dispatcher: Dispatcher, { url, method, headers, body, timeoutMs }: { url: URL, method: string, headers: Record<string, string>, body: string | undefined, timeoutMs: number }
+  { client, free }: Lease, { url, method, headers, body, timeoutMs }: { url: URL, method: string, headers: Record<string, string>, body: string | undefined, timeoutMs: number }
 ): Promise<Sent> => new Promise((resolve) => {
   let sent = false
   let over = false
@@ -58,15 +59,20 @@ export const send = (
       else chunks.push(chunk)
     },
     onResponseEnd: () => {
+      free()
       if (answer === undefined) return end('answer_malformed')
       if (!over) answer = { ...answer, body: Buffer.concat(chunks).toString('utf8') }
       end(undefined)
     },
-    onResponseError: (_, error) => { end(failureOf(error, sent)) }
+    onResponseError: (_, error) => {
+      free()
+      end(failureOf(error, sent))
+    }
   }
   try {
-    dispatcher.dispatch({ origin: url.origin, path: `${url.pathname}${url.search}`, method, headers, body: body ?? null, headersTimeout: 0, bodyTimeout: 0 }, handler)
+    client.dispatch({ origin: url.origin, path: `${url.pathname}${url.search}`, method, headers, body: body ?? null, headersTimeout: 0, bodyTimeout: 0 }, handler)
   } catch (error) {
+    free()
     end(failureOf(error, sent))
   }
 })

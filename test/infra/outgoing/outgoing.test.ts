@@ -177,6 +177,6 @@ t.test('connections are kept for a while, and many requests at once do not wait 
     t.equal(answers.filter(({ body }) => body === 'ok').length, 200)
     t.ok(performance.now() - begun < 4_000, 'one after the other it would be 20 s')
   }
-  // Without keeping them it would be 600.
-  t.ok(connections.size <= 420, `${connections.size} connections for 600 requests`)
+  // As many as there are requests at once; without keeping them it would be 600.
+  t.ok(connections.size <= 220, `${connections.size} connections for 600 requests`)
 })
