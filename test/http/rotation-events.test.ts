@@ -120,7 +120,7 @@ const memory = () => {
   return { events, counts, add }
 }
 
-const app = async (t: Test, log: ReturnType<typeof memory>, options: { heartbeatMs: number, stalledMs?: number }, overrides: Parameters<typeof testDoor>[2] = {}) => {
+const app = async (t: Test, log: ReturnType<typeof memory>, options: { heartbeatMs: number, stalledMs?: number, mostReaders?: number }, overrides: Parameters<typeof testDoor>[2] = {}) => {
   const watch = createStreamWatch({ events: log.events, lingerMs: 50 })
   const door = await testDoor(t, [rotationEventRoutes({
     events: log.events, rules: { proofMaxAgeMs: 1, valueGraceMs: 1, alone: true }, vault: { open: async () => ({ status: 'erased' }) }, watch, ...options
@@ -165,4 +165,28 @@ t.test('a reader who takes nothing holds back his own stream and is let go; noth
   for (let attempt = 1; attempt <= 400; attempt++) log.add(attempt % 2 === 0 ? 'rotation.verify_failed' : 'rotation.verify_started', { rotationId: ID, attempt, valueId: ID, exchanges: [], startedAt: at, failedAt: at })
   await until(() => watch.watchers === 0, 20_000)
   t.ok(log.counts.read - read < 200, `only ${log.counts.read - read} facts were read for him`)
+})
+
+t.test('what else goes on in the stream silences no heartbeat, and costs no reader his place', async (t) => {
+  const log = memory()
+  const { url } = await app(t, log, { heartbeatMs: 100, stalledMs: 100 })
+  const reader = await follow(t, url, { authorization })
+  await until(() => reader.events.length === 1)
+  // Lent again and again: facts of this stream, and none of this job.
+  const lending = setInterval(() => { log.add('credential.value_lent', { valueId: ID, to: 'another', purpose: 'check', lentAt: at }) }, 10)
+  t.teardown(() => { clearInterval(lending) })
+  await until(() => reader.comments.length >= 5 || reader.ended())
+  t.notOk(reader.ended())
+  t.equal(reader.events.length, 1)
+})
+
+t.test('many who come at once are held to the bound', async (t) => {
+  const { url, watch } = await app(t, memory(), { heartbeatMs: 10_000, mostReaders: 3 })
+  const all = await Promise.all(Array.from({ length: 12 }, () => follow(t, url, { authorization })))
+  const taken = all.filter(({ status }) => status === 200)
+  t.equal(taken.length, 3)
+  t.same([...new Set(all.filter((one) => !taken.includes(one)).map(({ status }) => status))], [503])
+  for (const one of taken) one.close()
+  await until(() => watch.watchers === 0)
+  t.equal((await follow(t, url, { authorization })).status, 200, 'a place that was left is another one\'s')
 })

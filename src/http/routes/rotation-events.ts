@@ -21,6 +21,8 @@ export type RotationEventDeps = FeedDeps & {
   heartbeatMs?: number
   /** A reader who took nothing for so long is let go, in ms. */
   stalledMs?: number
+  /** Readers of this process at a time; each holds a connection and the state of one credential. */
+  mostReaders?: number
 }
 
 const PATH = '/api/v1/credentials/:name/rotations/:rotation_id'
@@ -28,11 +30,10 @@ const READ = { permission: 'rotations.read' } as const
 const tags = ['rotations']
 const HEARTBEAT_MS = 15_000
 const STALLED_MS = 120_000
-/** Readers of one process at a time: each holds a connection and the state of one credential. */
 const MOST_READERS = 256
 
 export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsyncTypebox => async (app) => {
-  const { watch, heartbeatMs = HEARTBEAT_MS, stalledMs = STALLED_MS } = deps
+  const { watch, heartbeatMs = HEARTBEAT_MS, stalledMs = STALLED_MS, mostReaders = MOST_READERS } = deps
   const readers = new Set<() => void>()
   // Streams have no end of their own; the server's close would wait for them.
   app.addHook('preClose', async () => {
@@ -49,18 +50,27 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
   }, async (request, reply) => {
     const { name: credential, rotation_id: rotationId } = request.params
     const after = lastEventId(request)
-    if (readers.size >= MOST_READERS) refuse('overloaded', 'Too many follow rotations here already. Read the job itself, or come back later.')
+    if (readers.size >= mostReaders) refuse('overloaded', 'Too many follow rotations here already. Read the job itself, or come back later.')
     const over = new AbortController()
     const reader = readerOf(deps, { credential, rotationId })
-    const watcher = await watch.watch(`credential-${credential}`)
-    const facts = followed(reader, watcher, over.signal, heartbeatMs)
+    let watcher: Watcher | undefined
+    const end = (): void => { over.abort(); watcher?.close() }
+    const leave = (): void => { readers.delete(end); end() }
+    // The place is taken before anything is waited for: many who come at once are held to the bound as well.
+    readers.add(end)
+    // At once, and not when the stream that nobody reads any more comes to its next line.
+    reply.raw.once('close', leave)
+    if (reply.raw.destroyed) leave()
     // The first one tells whether there is such a job, before anything is answered.
-    const first = await nextAfter(reader, facts, after).catch((error: unknown) => {
-      watcher.close()
-      throw error
-    })
+    const begin = async () => {
+      watcher = await watch.watch(`credential-${credential}`)
+      if (over.signal.aborted) watcher.close()
+      const facts = followed(reader, watcher, over.signal, heartbeatMs)
+      return { facts, first: await nextAfter(reader, facts, after) }
+    }
+    const { facts, first } = await begin().catch((error: unknown) => { leave(); throw error })
     if (first === 'none') {
-      watcher.close()
+      leave()
       if (reader.ended()) return reply.code(204).send(null)
       return refuse('subject_not_found', 'There is no such rotation of this credential. GET …/rotations lists them.')
     }
@@ -74,17 +84,11 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
     }
     // One message is made as the one before is taken: a slow reader holds back his own, and costs no memory.
     const stream = Readable.from(lines(), { objectMode: false, highWaterMark: 1 })
-    const end = (): void => { over.abort(); watcher.close() }
     const look = setInterval(() => {
       if (performance.now() - taken > stalledMs + heartbeatMs) stream.destroy()
       void mayStill(request).then((may) => { if (!may) end() })
     }, heartbeatMs).unref()
-    readers.add(end)
-    stream.once('close', () => {
-      readers.delete(end)
-      clearInterval(look)
-      end()
-    })
+    stream.once('close', () => { clearInterval(look) })
     return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).send(stream)
   })
 
@@ -133,21 +137,21 @@ const lastEventId = ({ headers }: FastifyRequest): bigint | undefined => {
 
 type Followed = AsyncGenerator<JobFact | 'silence' | 'caught_up', void, undefined>
 
-/** Facts as they come; `caught_up` after what there was already, `silence` when nothing came for a while. */
+/** Facts as they come; `caught_up` after what there was already, `silence` when nothing was told for a while, whatever else is in the stream. */
 const followed = async function * (
   reader: JobReader, watcher: Watcher, over: AbortSignal, heartbeatMs: number
 ): Followed {
   yield * reader.read()
   yield 'caught_up'
-  while (!reader.ended() && !over.aborted) {
-    const began = performance.now()
-    if (!await watcher.news(heartbeatMs) || over.aborted) return
-    let any = false
+  for (let told = performance.now(); !reader.ended() && !over.aborted;) {
+    if (!await watcher.news(Math.max(0, told + heartbeatMs - performance.now())) || over.aborted) return
     for await (const fact of reader.read()) {
-      any = true
       yield fact
+      told = performance.now()
     }
-    if (!any && performance.now() - began >= heartbeatMs * 0.9) yield 'silence'
+    if (reader.ended() || performance.now() < told + heartbeatMs) continue
+    yield 'silence'
+    told = performance.now()
   }
 }
 
