@@ -1,7 +1,7 @@
 // Jobs, exchanges and facts of rotations as JSON shows them: the one translation for answers, event stream and transcript.
 import type { Exchange } from '../domain/credential/fields.ts'
 import type { Actor } from '../domain/event.ts'
-import type { ConsumerProgress, JobState, JobView } from '../domain/rotation/job.ts'
+import type { ConsumerProgress, JobView } from '../domain/rotation/job.ts'
 
 export const actorItem = ({ type, id }: Actor) => ({ type, id })
 
@@ -53,11 +53,3 @@ export const jobItem = (view: JobView) => ({
   alarm: view.alarm ?? null
 })
 export type JobItem = ReturnType<typeof jobItem>
-
-/** States in which the service works: whoever asked waits for the next one that waits for a human, or is an end. */
-const working: ReadonlySet<JobState> = new Set([
-  'verifying', 'minting', 'mint_outcome_unknown', 'distributing', 'validating', 'confirming', 'revoking', 'revoke_unconfirmed', 'abort_checking', 'aborting'
-])
-
-export const isWorking = (state: JobState): boolean => working.has(state)
-export const hasEnded = (state: JobState): boolean => state === 'done' || state === 'aborted'

@@ -1,11 +1,10 @@
 // The facts of one job in their order, each with the job as it was then: what event stream and transcript are made of.
 import { credentialAggregate } from '../domain/credential/credential.ts'
 import type { LogEvent, RecordedOf } from '../domain/catalogue.ts'
-import type { JobView } from '../domain/rotation/job.ts'
+import { hasEnded, type JobView } from '../domain/rotation/job.ts'
 import type { RotationRules } from '../domain/rotation/rules.ts'
 import { jobView } from '../domain/rotation/view.ts'
 import type { EventStore } from '../ports.ts'
-import { hasEnded } from './job-items.ts'
 
 export interface FeedDeps { events: Pick<EventStore, 'readStream'>, rules: RotationRules }
 

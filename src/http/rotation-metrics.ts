@@ -1,12 +1,11 @@
 // What rotations show of themselves in Prometheus's form: how many are open in which state, and which an operator should look at.
 import { Gauge, type Registry } from 'prom-client'
 import { openJob } from '../domain/credential/credential.ts'
-import { jobStates, type JobView } from '../domain/rotation/job.ts'
+import { hasEnded, jobStates, type JobView } from '../domain/rotation/job.ts'
 import { jobView } from '../domain/rotation/view.ts'
 import type { RotationRules } from '../domain/rotation/rules.ts'
 import type { Clock } from '../ports.ts'
 import type { RotationQueries } from '../rotation-queries.ts'
-import { hasEnded } from './job-items.ts'
 
 export interface RotationFigures { rotations: Pick<RotationQueries, 'open' | 'dueCount'>, clock: Clock, rules: RotationRules }
 

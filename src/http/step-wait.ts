@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { credentialAggregate } from '../domain/credential/credential.ts'
 import type { Aggregates } from '../commands/execute.ts'
 import type { EventStore, ExpectedRevision } from '../ports.ts'
-import { isWorking } from './job-items.ts'
+import { isWorking } from '../domain/rotation/job.ts'
 import type { StreamWatch } from './stream-watch.ts'
 
 /** Longest that is waited, in seconds. */

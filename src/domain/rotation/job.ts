@@ -4,13 +4,24 @@ import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
 import type { distributeStatuses, modes, proofOutcomes, ticketChecks, triggers } from './events.ts'
 
-/** Every state of a job. Those in the first line wait for a human, those in the second for the service, those in the third are ends. */
-export const jobStates = [
-  'opened', 'verified', 'verify_failed', 'mint_failed', 'distribute_partial', 'distributed', 'validation_failed', 'validated',
-  'verifying', 'minting', 'mint_outcome_unknown', 'distributing', 'validating', 'confirming', 'revoking', 'revoke_unconfirmed', 'abort_checking', 'aborting',
-  'done', 'aborted'
+/** States that wait for a human. In `distribute_partial` a late acknowledgement may lead on as well. */
+const waitingStates = ['opened', 'verified', 'verify_failed', 'mint_failed', 'distribute_partial', 'distributed', 'validation_failed', 'validated'] as const
+/** States in which the service is at work, and nobody is asked for anything. */
+const workingStates = [
+  'verifying', 'minting', 'mint_outcome_unknown', 'distributing', 'validating', 'confirming', 'revoking', 'revoke_unconfirmed', 'abort_checking', 'aborting'
 ] as const
+const endStates = ['done', 'aborted'] as const
+
+/** Every state of a job. */
+export const jobStates = [...waitingStates, ...workingStates, ...endStates] as const
 export type JobState = (typeof jobStates)[number]
+
+const working: ReadonlySet<JobState> = new Set(workingStates)
+const ends: ReadonlySet<JobState> = new Set(endStates)
+
+/** True while the service is at work: whoever asked waits for the next state that waits for a human, or is an end. */
+export const isWorking = (state: JobState): boolean => working.has(state)
+export const hasEnded = (state: JobState): boolean => ends.has(state)
 
 /** What an operator may ask for: one POST each. */
 export const stepNames = ['verify', 'distribute', 'retry', 'validate', 'waive', 'revoke', 'abort'] as const
