@@ -1,34 +1,32 @@
-// Reads the body of a manifest: described by its schema like every other, but checked so that every mistake is told at once.
-import { Value } from '@sinclair/typebox/value'
+// Reads the body of a manifest: described by its schema like every other, but checked so that everything that is wrong is told at once.
 import type { TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { Refusal } from '../domain/codes.ts'
+import { manifestInvalid, type ManifestError } from '../domain/credential/manifest-check.ts'
 import { isVisible } from '../domain/visible.ts'
-import { errorsOf, formErrors, type ManifestError } from './manifest-items.ts'
+import { errorsOf, formErrors } from './manifest-items.ts'
+import { ManifestEnvelope } from './schemas/credentials.ts'
 
-/** Fastify's validator for the route: parts other than the body, and the body apart from its manifest, are refused with `invalid_request`. */
-export const manifestBody = ({ schema: described, httpPart }: { schema: object, httpPart?: string }) => (data: unknown) => {
-  const schema = described as TSchema
-  if (httpPart !== 'body') return checked(schema, data, httpPart ?? 'request')
-  const { manifest, ...rest } = (typeof data === 'object' && data !== null ? data : {}) as { manifest?: unknown, reason?: unknown }
-  const { manifest: _, ...others } = schema['properties'] as Record<string, TSchema>
-  const envelope = { ...schema, properties: { ...others }, required: (schema['required'] as string[]).filter((name) => name !== 'manifest') } as unknown as TSchema
-  const wrong = typeof rest.reason === 'string' && !isVisible(rest.reason) ? [{ path: '/reason', message: 'must hold something that can be seen' }] : envelopeErrors(envelope, rest)
-  if (wrong.length > 0) return { error: new Refusal('invalid_request', 'The body does not have the form that this route takes; see errors.', { errors: wrong.map(({ path, message }) => ({ path: `/body${path}`, message })) }) }
-  const errors = formErrors(manifest)
-  return errors.length === 0 ? { value: data } : { error: invalid(errors) }
-}
+/** Fastify's validator for the route: what is wrong beside the manifest is refused with `invalid_request`, before the manifest is looked at. */
+export const manifestBody = ({ schema, httpPart = 'request' }: { schema: unknown, httpPart?: string }) => (data: unknown) =>
+  httpPart === 'body' ? checkedBody(data) : checked(schema as TSchema, data, httpPart)
 
 const checked = (schema: TSchema, data: unknown, part: string) => Value.Check(schema, data)
   ? { value: data }
   : { error: new Refusal('invalid_request', `The ${part} does not have the form that this route takes.`) }
 
-/** The pattern of visible text needs a flag that this reader of schemas does not set, so it is looked at apart. */
-const envelopeErrors = (schema: TSchema, data: object): ManifestError[] => {
-  const properties = Object.fromEntries(Object.entries(schema['properties'] as Record<string, TSchema>).map(([name, { pattern: _, ...property }]) => [name, property])) as unknown as Record<string, TSchema>
-  return errorsOf({ ...schema, properties }, data)
+const checkedBody = (data: unknown) => {
+  const { manifest, ...envelope }: { manifest?: unknown, reason?: unknown } = typeof data === 'object' && data !== null ? data : {}
+  const wrong = envelopeErrors(envelope)
+  if (wrong.length > 0) return { error: new Refusal('invalid_request', 'The body does not have the form that this route takes; see errors.', { errors: wrong.map(({ path, message }) => ({ path: `/body${path}`, message })) }) }
+  const errors = formErrors(manifest)
+  return errors.length === 0 ? { value: data } : { error: manifestInvalid(errors) }
 }
 
-const invalid = (errors: ManifestError[]): Refusal => new Refusal('manifest_invalid', `The manifest has ${errors.length} ${errors.length === 1 ? 'mistake' : 'mistakes'}; see errors. Nothing was recorded.`, { errors })
+const envelopeErrors = (envelope: { reason?: unknown }): ManifestError[] => {
+  const errors = errorsOf(ManifestEnvelope, envelope)
+  return errors.length > 0 || isVisible(String(envelope.reason)) ? errors : [{ path: '/reason', message: 'must hold something that can be seen' }]
+}
 
 /** Members of a manifest that have another name on the wire. */
 const wireNames: ReadonlyMap<string, string> = new Map([

@@ -1,18 +1,16 @@
 // Manifests between the wire and the domain, and everything that is wrong with one, said at once.
 import type { TSchema } from '@sinclair/typebox'
 import { Errors, ValueErrorType, type ValueError } from '@sinclair/typebox/errors'
+import type { ManifestError } from '../domain/credential/manifest-check.ts'
 import type { Manifest, Subscriber, VendorSettings } from '../domain/credential/manifest.ts'
 import { Clear, type Personal } from '../domain/personal.ts'
 import type { OpenText } from './account-items.ts'
 import { Manifest as ManifestSchema, type WireManifest } from './schemas/manifest.ts'
 
-/** A place in a manifest (RFC 6901, in its form on the wire) and what is wrong there; never what was written there. */
-export interface ManifestError { path: string, message: string }
-
 /** More than anybody mends at once. */
 const MOST = 100
 
-/** What of a manifest has not the form that it needs. Values are not repeated: somebody may have pasted a secret. */
+/** What of a manifest has not the form that it needs, by its names on the wire. Values are not repeated: somebody may have pasted a secret. */
 export const formErrors = (manifest: unknown): ManifestError[] => errorsOf(ManifestSchema, manifest)
 
 /** The same of any schema whose patterns need no flag. */

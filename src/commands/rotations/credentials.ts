@@ -1,7 +1,6 @@
 // Use cases on a credential itself: its manifest, and the value that is in use.
-import { refuse } from '../../domain/codes.ts'
 import { credentialAggregate } from '../../domain/credential/credential.ts'
-import { checkManifest, type ManifestError } from '../../domain/credential/manifest-check.ts'
+import { checkManifest, manifestInvalid, type ManifestError } from '../../domain/credential/manifest-check.ts'
 import type { Manifest } from '../../domain/credential/manifest.ts'
 import type { Secret } from '../../domain/credential/secret.ts'
 import { connectedAddresses, leadsTo } from '../../domain/credential/vendor-address.ts'
@@ -23,7 +22,7 @@ export const putManifest = async (
   const repeated = commands.has(context.commandId)
   if (!repeated) {
     const errors = [...checkManifest(name, manifest), ...await checkConnection(deps, name, manifest), ...await vendors.check({ credential: name, manifest })]
-    if (errors.length > 0) refuse('manifest_invalid', `The manifest has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}: mend them all, then put it again.`, { errors })
+    if (errors.length > 0) throw manifestInvalid(errors)
   }
   const ticket = repeated || letGo(state, manifest).length === 0 ? undefined : await checkedTicket(deps, context)
   return aggregates.execute({

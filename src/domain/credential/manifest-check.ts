@@ -1,8 +1,12 @@
 // What is wrong with a manifest beyond its schema: everything at once, each error with its place.
+import { Refusal } from '../codes.ts'
 import type { Manifest, Subscriber, VendorSettings } from './manifest.ts'
 
-/** `path` is a JSON pointer into the manifest. */
+/** `path` is a JSON pointer (RFC 6901) into the manifest; the message never repeats what was written there. */
 export interface ManifestError { path: string, message: string }
+
+export const manifestInvalid = (errors: readonly ManifestError[]): Refusal =>
+  new Refusal('manifest_invalid', `The manifest has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}: mend them all, then put it again. Nothing was recorded.`, { errors })
 
 /** All that the manifest itself shows to be wrong; what the vendor says to it comes besides (`Vendors.check`). */
 export const checkManifest = (credential: string, manifest: Manifest): ManifestError[] => [

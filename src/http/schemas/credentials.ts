@@ -47,7 +47,9 @@ export const CredentialAnswer = Accepted({
 })
 
 const TypedTicket = () => Type.String({ maxLength: 256, description: 'Needed where a required consumer is taken out of an open rotation' })
-export const ManifestBody = Type.Object({ manifest: Manifest, reason: Reason(), ticket: Type.Optional(TypedTicket()) }, closed)
+/** The body besides its manifest. The pattern of visible text needs a flag that who reads this one does not set (src/http/manifest-body.ts). */
+export const ManifestEnvelope = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 2000 }), ticket: Type.Optional(TypedTicket()) }, closed)
+export const ManifestBody = Type.Object({ manifest: Manifest, ...ManifestEnvelope.properties, reason: Reason() }, closed)
 export const ManifestAccepted = Accepted({ credential: Name(), manifest_version: Type.Integer({ minimum: 0 }), open_rotation: nullable(Open) })
 
 export const ValueBody = Type.Object({
