@@ -32,8 +32,6 @@ export interface Grounds {
   values: MemoryValues
   deliveries: MemoryDeliveries
   proofMaxAgeMs: number
-  /** True for a consumer that said it took a value, and did not. */
-  lied: (consumer: string) => boolean
   /** True for values that somebody outside killed: nothing here could have kept them alive. */
   killed: (secret: Secret) => boolean
 }
@@ -73,7 +71,7 @@ const newJob = (id: string, mode: string): JobOnRecord => ({
 /** Stands in every value that vendor or operator makes. */
 export const CANARY = 'x'.repeat(24)
 
-export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, lied, killed }: Grounds): Checks => {
+export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, killed }: Grounds): Checks => {
   const broken: string[] = []
   const seen = new Set<string>()
   const secured = new Set<string>()
@@ -170,6 +168,10 @@ export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, l
     },
     'rotation.new_revoke_started': (on) => {
       holds(!on.revoking, () => 'both tokens are being revoked')
+      for (const { consumer } of required()) {
+        const held = deliveries.consumer(consumer).uses()
+        holds(held === undefined || held.valueId !== on.value?.valueId || !vendor.accepts(held.value), () => `the new token is being revoked, and ${consumer} uses it`)
+      }
       on.revokingNew = true
     },
     'rotation.done': (on, { newValueId }) => { onDone(on, newValueId) },
@@ -205,8 +207,7 @@ export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, l
       const served = held !== undefined && vendor.accepts(held.value)
       if (served && held.valueId !== leaving) secured.add(consumer)
       if (served) continue
-      if (lied(consumer)) secured.delete(consumer)
-      else if (secured.has(consumer) && (held === undefined || !killed(held.value))) breaks(`${consumer} is required, and holds nothing that the vendor accepts`)
+      if (secured.has(consumer) && (held === undefined || !killed(held.value))) breaks(`${consumer} is required, and holds nothing that the vendor accepts`)
     }
     holds(strays().length <= 1, () => `the vendor holds more than one orphan: ${strays().join()}`)
     if (job !== undefined && !job.revoking && current !== undefined) {

@@ -75,6 +75,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
         run: () => {
           if (then === 'crash') world.process(process)?.die()
           else if (then === 'break') happen(world, operators, { do: 'standing', push: 'accept', probe: 'unhealthy', ...on })
+          else if (then === 'lie') happen(world, operators, { do: 'standing', push: 'ignore', probe: 'prove', ...on })
           else if (then === 'use') happen(world, operators, { do: 'use', ...on })
           else if (then === 'go') happen(world, operators, { do: 'go', pick: 0, ...on })
           else if (then === 'abort') happen(world, operators, { do: 'abort', ...on })
@@ -89,7 +90,6 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
     case 'consumer': {
       const consumer = deliveries.consumer(nameOf(step.consumer))
       consumer.pushes.push(...step.pushes)
-      if (step.pushes.includes('ignore')) world.liars.add(nameOf(step.consumer))
       consumer.probes.push(...step.probes)
       consumer.flapping = step.flapping
       consumer.slowMs = step.slowMs
@@ -99,7 +99,6 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
     case 'standing': {
       const consumer = deliveries.consumer(nameOf(step.consumer))
       consumer.push = step.push
-      if (step.push === 'ignore') world.liars.add(nameOf(step.consumer))
       consumer.probe = step.probe
       return
     }

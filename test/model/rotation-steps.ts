@@ -35,8 +35,8 @@ const anyStep = fc.oneof(
   step('manifest', 6, { process, change: fc.constantFrom('join', 'join', 'leave', 'require', 'relax', 'move'), consumer, ticket: fc.boolean() }),
   /** The next time that this is recorded, something comes right after it. */
   step('when', 16, {
-    by, process, consumer, fact: fc.oneof(fc.constantFrom(...Object.keys(rotationEvents)), fc.constantFrom('rotation.validated', 'rotation.revoke_requested', 'rotation.validation_started')),
-    then: fc.constantFrom('abort', 'crash', 'break', 'break', 'break', 'join', 'leave', 'require', 'relax', 'move', 'use', 'go')
+    by, process, consumer, fact: fc.oneof(fc.constantFrom(...Object.keys(rotationEvents)), fc.constantFrom('rotation.validated', 'rotation.revoke_requested', 'rotation.validation_started', 'rotation.abort_requested')),
+    then: fc.constantFrom('abort', 'crash', 'break', 'break', 'break', 'lie', 'join', 'leave', 'require', 'relax', 'move', 'use', 'go')
   }),
   step('vendor', 8, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
   step('kill', 1, { which: fc.constantFrom('old', 'new') }),

@@ -74,8 +74,7 @@ export const openWorld = async (setup: Setup) => {
   const issued = new Map<string, string>()
   /** What is to happen as soon as a fact is recorded. */
   const whens: Array<{ fact: string, run: () => void }> = []
-  const liars = new Set<string>()
-  const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, proofMaxAgeMs: rules.proofMaxAgeMs, lied: (name) => liars.has(name), killed: (secret) => killed.has(secret.reveal()) })
+  const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, proofMaxAgeMs: rules.proofMaxAgeMs, killed: (secret) => killed.has(secret.reveal()) })
   /** What the facts add up to, by the program's own fold: only for what readers are shown. */
   let folded: Credential = credentialAggregate.initial
   let rotationId: string | undefined
@@ -187,7 +186,7 @@ export const openWorld = async (setup: Setup) => {
   }
 
   const world = {
-    setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, liars, whens, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
+    setup, log, clock, draw, vendor, values, deliveries, tickets, keyless, whens, rules, checks, killed, members, subscriber, processes, process, restart, context, ask, view, job, given,
     /** Consumers that pull go on asking. */
     pulling: true,
     /** No faults any more, and nothing random. */

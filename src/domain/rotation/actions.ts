@@ -1,5 +1,6 @@
 // What a job asks the outside world for next: derived from its facts, carried out by the reactor, answered by facts.
 import type { Subscriber } from '../credential/manifest.ts'
+import type { Purpose } from './job.ts'
 
 /** One effect that is due. Where it must not happen twice, the fact that announces it is appended first, and is the claim. */
 export type Action =
@@ -17,9 +18,9 @@ export type Action =
   /** Pulls that nobody acknowledged in time become `unreachable`. */
   | { kind: 'expire_deliveries', attempt: number, consumers: readonly string[] }
   | { kind: 'end_distribution', attempt: number }
-  | { kind: 'start_validation', purpose: 'validate' | 'revoke', round: number, valueId: string }
+  | { kind: 'start_validation', purpose: Purpose, round: number, valueId: string }
   | { kind: 'probe', round: number, valueId: string, subscribers: readonly Subscriber[] }
-  | { kind: 'end_validation', round: number, purpose: 'validate' | 'revoke' }
+  | { kind: 'end_validation', round: number, purpose: Purpose }
   /** Before `revoke_started`: the vendor's list, for orphans and for uses of the old value since it was superseded. */
   | { kind: 'check_before_revoke' }
   | { kind: 'revoke', attempt: number }
@@ -32,3 +33,8 @@ export type Action =
 
 /** What is due now, and when to look again by the clock; nothing of both: it waits for a human, or has ended. */
 export interface Due { actions: Action[], again: Date | undefined }
+
+export const nothing: Due = { actions: [], again: undefined }
+export const doNow = (action: Action): Due => ({ actions: [action], again: undefined })
+/** @param ms since 1970 */
+export const at = (ms: number): Due => ({ actions: [], again: new Date(ms) })

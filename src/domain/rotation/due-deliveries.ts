@@ -1,6 +1,7 @@
 // Which deliveries are due: of the new value on the way forward, of the old one on the way back.
-import type { Action, Due } from './actions.ts'
+import { at, doNow, type Due } from './actions.ts'
 import { ACKNOWLEDGE_MS, DELIVERY_TRIES, pauseAfter, type DueRules } from './rules.ts'
+import { givenBack } from './standing.ts'
 import type { ConsumerState, Job } from './state.ts'
 
 /** Undefined once nobody is left to be tried. */
@@ -11,10 +12,8 @@ export const newValueDue = (job: Job, now: number, rules: DueRules): Due | undef
  * Undefined once everybody who may have taken the new value has the old one again. Of those that are not required only the
  * usual tries are made: a manifest that makes one optional, or leaves it out, is the way on where it has vanished (decision 33).
  */
-export const backDue = (job: Job, now: number, rules: DueRules): Due | undefined => {
-  const back = (job.abort?.giveBack ?? []).flatMap((name) => job.consumers.get(name) ?? [])
-  return deliveriesDue(job, job.oldValue.valueId, back, now, rules, ({ subscriber }) => subscriber.required ? Infinity : DELIVERY_TRIES)
-}
+export const backDue = (job: Job, now: number, rules: DueRules): Due | undefined =>
+  deliveriesDue(job, job.oldValue.valueId, givenBack(job), now, rules, ({ subscriber }) => subscriber.required ? Infinity : DELIVERY_TRIES)
 
 const deliveriesDue = (
   job: Job, valueId: string, consumers: readonly ConsumerState[], now: number, { holder }: DueRules, triesOf: (consumer: ConsumerState) => number
@@ -25,21 +24,19 @@ const deliveriesDue = (
   // Of a process that is gone: announced anew, under the same numbers, which is the claim.
   const taken = job.holder?.id === holder ? [] : open.filter(({ status }) => status !== 'sent')
   if (unannounced.length + taken.length > 0) {
-    return one({ kind: 'start_deliveries', attempt, valueId, consumers: [...unannounced, ...taken].map(({ subscriber }) => subscriber.consumer) })
+    return doNow({ kind: 'start_deliveries', attempt, valueId, consumers: [...unannounced, ...taken].map(({ subscriber }) => subscriber.consumer) })
   }
   const late = open.filter((consumer) => consumer.status === 'sent' && nextAt(consumer) <= now)
-  if (late.length > 0) return one({ kind: 'expire_deliveries', attempt, consumers: late.map(({ subscriber }) => subscriber.consumer) })
+  if (late.length > 0) return doNow({ kind: 'expire_deliveries', attempt, consumers: late.map(({ subscriber }) => subscriber.consumer) })
   const ready = open.filter((consumer) => consumer.status !== 'sent' && nextAt(consumer) <= now)
   if (ready.length > 0) {
-    return one({
+    return doNow({
       kind: 'deliver', attempt, valueId,
       deliveries: ready.map(({ subscriber, delivery, tries }) => ({ subscriber, deliverySeq: delivery?.seq ?? 0, tries: tries + 1 }))
     })
   }
-  return open.length === 0 ? undefined : { actions: [], again: new Date(Math.min(...open.map(nextAt))) }
+  return open.length === 0 ? undefined : at(Math.min(...open.map(nextAt)))
 }
-
-const one = (action: Action): Due => ({ actions: [action], again: undefined })
 
 /** A pull that was not acknowledged is over where tries are counted; where they are not, it is announced again. */
 const ended = ({ status, tries, subscriber }: ConsumerState, limit: number): boolean => status === 'succeeded' ||

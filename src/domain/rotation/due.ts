@@ -1,15 +1,12 @@
 // What a job asks of the outside world next: a pure function of its facts and the time.
 import { openJob } from '../credential/credential.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
-import type { Action, Due } from './actions.ts'
+import { at, doNow, nothing, type Action, type Due } from './actions.ts'
 import { backDue, newValueDue } from './due-deliveries.ts'
-import { CONSUMER_LIMIT_MS, PROBE_TRIES, REFUSALS, REFUSAL_PAUSE_MS, pauseAfter, type DueRules } from './rules.ts'
+import { backProofsDue, roundDue } from './due-proofs.ts'
+import { CONSUMER_LIMIT_MS, REFUSALS, REFUSAL_PAUSE_MS, pauseAfter, type DueRules } from './rules.ts'
 import { mayHold, roundProved } from './standing.ts'
-import type { ConsumerState, Job, Revoking } from './state.ts'
-
-const nothing: Due = { actions: [], again: undefined }
-const doNow = (action: Action): Due => ({ actions: [action], again: undefined })
-const at = (ms: number): Due => ({ actions: [], again: new Date(ms) })
+import type { Job, Revoking } from './state.ts'
 
 /** The states in which the service has something to do; in `distribute_partial` a late acknowledgement may end it well. */
 export const due = (credential: Credential, now: Date, rules: DueRules): Due => {
@@ -41,7 +38,7 @@ const dueOf = (credential: KnownCredential, job: Job, now: number, rules: DueRul
     case 'revoking':
     case 'revoke_unconfirmed': return revokingDue(job, now, rules)
     case 'abort_checking': return abortDue(job, now, rules)
-    case 'aborting': return backDue(job, now, rules) ?? newRevokeDue(job, now)
+    case 'aborting': return backDue(job, now, rules) ?? backProofsDue(job, now) ?? newRevokeDue(job, now)
     case 'opened': case 'verified': case 'verify_failed': case 'mint_failed': case 'distributed': case 'validation_failed': case 'validated':
     case 'done': case 'aborted': return nothing
   }
@@ -57,25 +54,6 @@ const mintDue = ({ minting, orphan }: Job): Due | undefined => {
     case 'minted': case 'failed': case 'settled': case undefined: return undefined
   }
 }
-
-/** A round of proofs at the manifest that holds; undefined once everybody has answered to it. */
-const roundDue = ({ version }: KnownCredential, job: Job, purpose: 'validate' | 'revoke', now: number): Due | undefined => {
-  const { round } = job
-  if (round === undefined || round.purpose !== purpose || round.manifestVersion !== version) {
-    return doNow({ kind: 'start_validation', purpose, round: job.rounds + 1, valueId: job.newValue?.valueId ?? '' })
-  }
-  const open = [...job.consumers.values()].filter((consumer) => toProbe(consumer, round.number))
-  if (open.length === 0) return undefined
-  const ready = open.filter((consumer) => probeAt(consumer, round.number) <= now)
-  return ready.length > 0
-    ? doNow({ kind: 'probe', round: round.number, valueId: job.newValue?.valueId ?? '', subscribers: ready.map(({ subscriber }) => subscriber) })
-    : at(Math.min(...open.map((consumer) => probeAt(consumer, round.number))))
-}
-
-const toProbe = ({ waived, probe }: ConsumerState, round: number): boolean =>
-  waived === undefined && (probe?.round !== round || (probe.outcome !== 'proved' && probe.tries < PROBE_TRIES))
-
-const probeAt = ({ probe }: ConsumerState, round: number): number => probe?.round === round ? Date.parse(probe.at) + pauseAfter(probe.tries) : 0
 
 const confirmDue = (credential: KnownCredential, job: Job, now: number, { proofMaxAgeMs }: DueRules): Due => {
   const open = roundDue(credential, job, 'revoke', now)

@@ -8,6 +8,8 @@ export const modes = ['rotate', 'replace'] as const
 export const triggers = ['operator', 'expiry'] as const
 /** Of one consumer and the value that it is to get: seed 004 and issue. */
 export const distributeStatuses = ['pending', 'sent', 'succeeded', 'failed', 'unreachable'] as const
+/** What a round of proofs is for: `abort` asks for the old value, once it was given back. */
+export const purposes = ['validate', 'revoke', 'abort'] as const
 /** Of one consumer and the value that is to be proved. `proved`: its answer was keyed by that value. */
 export const proofOutcomes = ['proved', 'unproved', 'unhealthy', 'unreachable', 'not_possessing'] as const
 
@@ -86,8 +88,8 @@ export const rotationEvents = {
   'rotation.retry_requested': defineEvent(1, 'The failed deliveries are to be tried again, with the same new value.', Type.Object({ ...of(), attempt: Count(), requestedAt: InstantField() }, closed)),
 
   // Stage 3
-  'rotation.validation_started': defineEvent(1, 'Every consumer is about to be asked to prove the new value, with a nonce each.', Type.Object({
-    ...of(), round: Count(), purpose: oneOf(['validate', 'revoke'] as const), valueId: Uuid(), startedAt: InstantField()
+  'rotation.validation_started': defineEvent(1, 'Every consumer is about to be asked to prove a value, with a nonce each: the new one, or, on the way back, the old one.', Type.Object({
+    ...of(), round: Count(), purpose: oneOf(purposes), valueId: Uuid(), startedAt: InstantField()
   }, closed)),
   'rotation.proofs_recorded': defineEvent(1, 'What some consumers answered to their nonce.', Type.Object({
     ...of(), round: Count(), outcomes: Type.Array(Type.Object({
@@ -95,7 +97,7 @@ export const rotationEvents = {
     }, closed), { maxItems: 100 })
   }, closed)),
   'rotation.validated': defineEvent(1, 'All consumers proved the new value, or were waived: the old one may be revoked.', Type.Object({ ...of(), round: Count(), validatedAt: InstantField() }, closed)),
-  'rotation.validation_failed': defineEvent(1, 'Not all consumers proved the new value. The old one works on.', Type.Object({
+  'rotation.validation_failed': defineEvent(1, 'Not all consumers proved the value that they were asked for. On the way back it is given to those once more.', Type.Object({
     ...of(), round: Count(), unproved: Consumers(), failedAt: InstantField()
   }, closed)),
   'rotation.consumer_waived': defineEvent(1, 'An operator does without the proof of a consumer that is not required.', Type.Object({
@@ -131,7 +133,7 @@ export const rotationEvents = {
   'rotation.abort_started': defineEvent(1, 'The old value works: these consumers are given it back.', Type.Object({
     ...of(), consumers: Consumers(), exchanges: Exchanges(), startedAt: InstantField()
   }, closed)),
-  'rotation.new_revoke_started': defineEvent(1, 'All that may have taken the new value hold the old one again; the new token is about to be revoked.', Type.Object({
+  'rotation.new_revoke_started': defineEvent(1, 'All required consumers that may have taken the new value have proved that they use the old one again; the new token is about to be revoked.', Type.Object({
     ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(), startedAt: InstantField()
   }, closed)),
   'rotation.new_revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({

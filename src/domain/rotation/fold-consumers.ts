@@ -19,6 +19,15 @@ export const fresh = (subscriber: Subscriber): ConsumerState => ({
 export const again = (consumer: ConsumerState): ConsumerState =>
   ({ ...consumer, status: 'pending', announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined, lastError: undefined })
 
+/** To be given the old value back: what it proved of the new one counts no longer. */
+export const backAgain = (consumer: ConsumerState): ConsumerState => ({ ...again(consumer), probe: undefined, provedAt: undefined })
+
+/** On the way back: who did not prove the old value is given it once more, which a consumer that had stopped in between takes now. */
+export const backUnproved = (job: Job, { unproved, failedAt }: DataOf<'rotation.validation_failed'>): Job => withConsumers(
+  { ...job, round: undefined, abort: job.abort && { ...job.abort, failedRounds: job.abort.failedRounds + 1, unprovedAt: failedAt } },
+  unproved, (consumer) => ({ ...again(consumer), lastError: consumer.lastError })
+)
+
 /** Changes the consumers that `change` has something to say about. */
 export const withConsumers = (job: Job, names: Iterable<string>, change: (consumer: ConsumerState, name: string) => ConsumerState): Job => {
   const consumers = new Map(job.consumers)
@@ -122,7 +131,7 @@ export const proofsRecorded = (job: Job, { round, outcomes }: DataOf<'rotation.p
     const proved = outcome === 'proved'
     return {
       ...consumer, probe: { round, tries, outcome, at }, provedAt: proved ? at : undefined,
-      lastError: proved ? undefined : proofError(outcome, exchange)
+      lastError: proved ? undefined : proofError(outcome, exchange, job.state === 'aborting' ? 'old' : 'new')
     }
   })
 }

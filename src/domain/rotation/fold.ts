@@ -4,7 +4,7 @@ import type { Exchange } from '../credential/fields.ts'
 import type { KnownCredential } from '../credential/state.ts'
 import type { Instant } from '../event.ts'
 import type { RotationFact } from './fact.ts'
-import { acknowledged, again, deliveriesRecorded, deliveriesStarted, fresh, move, proofsRecorded, settled, waived, withConsumers } from './fold-consumers.ts'
+import { acknowledged, again, backAgain, backUnproved, deliveriesRecorded, deliveriesStarted, fresh, move, proofsRecorded, settled, waived, withConsumers } from './fold-consumers.ts'
 import type { JobState } from './job.ts'
 import { SYSTEM } from './rules.ts'
 import type { Job, Minting, Revoking } from './state.ts'
@@ -86,7 +86,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     }
     case 'rotation.proofs_recorded': return proofsRecorded(job, event.data)
     case 'rotation.validated': return to('validated', { round: undefined, validatedAt: at })
-    case 'rotation.validation_failed': return to('validation_failed', { round: undefined })
+    case 'rotation.validation_failed': return job.state === 'aborting' ? backUnproved(job, event.data) : to('validation_failed', { round: undefined })
     case 'rotation.consumer_waived': return waived({ ...job, ticketCheck: event.data.ticketCheck ?? job.ticketCheck }, event.data.consumer, event.metadata.actor, at, event.metadata.ticket)
     case 'rotation.revoke_requested': return to('confirming', { round: undefined, gateClosed: undefined, ticketCheck: event.data.ticketCheck })
     case 'rotation.gate_closed': {
@@ -108,7 +108,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.revoke_unconfirmed': return to('revoke_unconfirmed', { unconfirmedSince: at })
     case 'rotation.done': return to('done', { endedAt: at, failure: undefined })
 
-    case 'rotation.abort_requested': return to('abort_checking', { abort: { from: job.state, requestedAt: at, startedAt: undefined, giveBack: [], checkedDead: false } })
+    case 'rotation.abort_requested': return to('abort_checking', { abort: { from: job.state, requestedAt: at, startedAt: undefined, giveBack: [], checkedDead: false, failedRounds: 0, unprovedAt: undefined } })
     case 'rotation.abort_refused': {
       const change = { failure: event.data.exchanges.at(-1), abort: job.abort && { ...job.abort, checkedDead: true } }
       return settled(to(returnFrom(job), change), at)
@@ -116,7 +116,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.abort_started': {
       const { consumers: giveBack } = event.data
       const change = { abort: job.abort && { ...job.abort, startedAt: at, giveBack }, round: undefined, failure: undefined }
-      return move(withConsumers({ ...job, ...change }, giveBack, again), 'aborting', at)
+      return move(withConsumers({ ...job, ...change }, giveBack, backAgain), 'aborting', at)
     }
     case 'rotation.new_revoke_started': return to('aborting', { newRevoking: started(job.newRevoking, event.data.attempt, at) })
     case 'rotation.new_revoke_answered': {

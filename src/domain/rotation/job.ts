@@ -2,7 +2,7 @@
 import type { Exchange } from '../credential/fields.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
-import type { distributeStatuses, modes, proofOutcomes, ticketChecks, triggers } from './events.ts'
+import type { distributeStatuses, modes, proofOutcomes, purposes, ticketChecks, triggers } from './events.ts'
 
 /** States that wait for a human. In `distribute_partial` a late acknowledgement may lead on as well. */
 const waitingStates = ['opened', 'verified', 'verify_failed', 'mint_failed', 'distribute_partial', 'distributed', 'validation_failed', 'validated'] as const
@@ -32,6 +32,7 @@ export type TicketCheck = (typeof ticketChecks)[number]
 export type Trigger = (typeof triggers)[number]
 export type DistributeStatus = (typeof distributeStatuses)[number]
 export type ProofOutcome = (typeof proofOutcomes)[number]
+export type Purpose = (typeof purposes)[number]
 
 /** What is known of one consumer within a job. */
 export interface ConsumerProgress extends Subscriber {
@@ -43,6 +44,7 @@ export interface ConsumerProgress extends Subscriber {
   sentAt: Instant | undefined
   endedAt: Instant | undefined
   proof: Subscriber['proof']
+  /** Of the new value; on the way back of the old one. */
   proofOutcome: ProofOutcome | undefined
   provedAt: Instant | undefined
   waived: { by: Actor, at: Instant, ticket: string | undefined } | undefined

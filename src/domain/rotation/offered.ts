@@ -48,7 +48,7 @@ const meanings: Readonly<Record<JobState, string>> = {
   revoking: 'The vendor is told to revoke the old token, which has to be seen refused three times in a row.',
   revoke_unconfirmed: 'The vendor has not confirmed that the old token is revoked, or it is not seen refused yet. It is revoked and tried again until both is so.',
   abort_checking: 'Abort was asked for: the old value is being tried before anything is given back.',
-  aborting: 'The consumers are given the old value back; then the new token is revoked.',
+  aborting: 'The consumers are given the old value back and have to prove that they use it; then the new token is revoked.',
   done: 'Done: the new value is the current one, and the old token was seen refused.',
   aborted: 'Aborted: the old value is the current one, and nothing is left of a new one.'
 }

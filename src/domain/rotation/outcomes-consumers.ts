@@ -1,8 +1,9 @@
 // What the reactor records before and after it turns to consumers: nothing where the job has moved on meanwhile.
 import type { Exchange } from '../credential/fields.ts'
-import type { ProofOutcome } from './job.ts'
+import type { ProofOutcome, Purpose } from './job.ts'
 import type { Outcome } from './outcomes.ts'
-import { requiredMissing, unproved } from './standing.ts'
+import type { Job } from './state.ts'
+import { notBack, requiredMissing, unproved } from './standing.ts'
 
 export interface DeliveryResult { consumer: string, deliverySeq: number, status: 'sent' | 'succeeded' | 'failed' | 'unreachable', tries: number, exchange?: Exchange, at: string }
 /** `tries`: how often it was asked in this round before. */
@@ -39,15 +40,18 @@ export const distributionEnded: Outcome = ({ job, of, at }) => {
   return job.state === 'distributing' ? [{ type: 'rotation.distribute_partial', data: { ...of, attempt, missing, endedAt: at } }] : []
 }
 
-export const validationStarted = (purpose: 'validate' | 'revoke', round: number): Outcome => ({ job, of, at }) => {
-  const { newValue, rounds, state } = job
-  if (newValue === undefined || round !== rounds + 1 || state !== (purpose === 'validate' ? 'validating' : 'confirming')) return []
-  return [{ type: 'rotation.validation_started', data: { ...of, round, purpose, valueId: newValue.valueId, startedAt: at } }]
+const asking: Readonly<Record<Purpose, Job['state']>> = { validate: 'validating', revoke: 'confirming', abort: 'aborting' }
+
+export const validationStarted = (purpose: Purpose, round: number): Outcome => ({ job, of, at }) => {
+  const { oldValue, newValue, rounds, state } = job
+  if (newValue === undefined || round !== rounds + 1 || state !== asking[purpose]) return []
+  const { valueId } = purpose === 'abort' ? oldValue : newValue
+  return [{ type: 'rotation.validation_started', data: { ...of, round, purpose, valueId, startedAt: at } }]
 }
 
 /** Of two processes that asked at once, the first one's answer counts. */
 export const proofsRecorded = (round: number, results: readonly ProofResult[]): Outcome => ({ job, of }) => {
-  if (job.round?.number !== round || (job.state !== 'validating' && job.state !== 'confirming')) return []
+  if (job.round?.number !== round || job.state !== asking[job.round.purpose]) return []
   const outcomes = results.flatMap(({ tries, ...answer }) => {
     const known = job.consumers.get(answer.consumer)
     const asked = known?.probe?.round === round ? known.probe.tries : 0
@@ -56,10 +60,10 @@ export const proofsRecorded = (round: number, results: readonly ProofResult[]): 
   return outcomes.length === 0 ? [] : [{ type: 'rotation.proofs_recorded', data: { ...of, round, outcomes } }]
 }
 
-export const validationEnded = (round: number, purpose: 'validate' | 'revoke'): Outcome => ({ credential, job, of, at }) => {
-  if (job.round?.number !== round || job.round.purpose !== purpose || job.round.manifestVersion !== credential.version) return []
-  if (job.state !== (purpose === 'validate' ? 'validating' : 'confirming')) return []
-  const missing = unproved(job)
+export const validationEnded = (round: number, purpose: Purpose): Outcome => ({ credential, job, of, at }) => {
+  if (job.round?.number !== round || job.round.purpose !== purpose || job.state !== asking[purpose]) return []
+  if (purpose !== 'abort' && job.round.manifestVersion !== credential.version) return []
+  const missing = purpose === 'abort' ? notBack(job) : unproved(job)
   if (missing.length > 0) return [{ type: 'rotation.validation_failed', data: { ...of, round, unproved: missing, failedAt: at } }]
   return purpose === 'validate' ? [{ type: 'rotation.validated', data: { ...of, round, validatedAt: at } }] : []
 }

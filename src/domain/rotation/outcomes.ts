@@ -6,7 +6,7 @@ import type { Credential, KnownCredential } from '../credential/state.ts'
 import { leftovers, type Listed } from './leftovers.ts'
 import { superseded } from './open.ts'
 import { REFUSALS } from './rules.ts'
-import { mayHold, namesOf, roundProved } from './standing.ts'
+import { mayHold, namesOf, notBack, roundProved } from './standing.ts'
 import type { Job } from './state.ts'
 
 export type Facts = Array<EventOf<'credential'>>
@@ -167,8 +167,9 @@ export const abortStarted = (exchanges: readonly Exchange[], bothDead = false): 
   ]
 }
 
+/** The first time only once whoever is required has proved that it uses the old value again. */
 export const newRevokeStarted = (attempt: number): Outcome => ({ job, of, at }) =>
-  (job.state === 'abort_checking' || job.state === 'aborting') && job.newValue !== undefined && (job.newRevoking?.attempt ?? 0) === attempt - 1
+  (job.state === 'abort_checking' || job.state === 'aborting') && job.newValue !== undefined && (job.newRevoking?.attempt ?? 0) === attempt - 1 && (attempt > 1 || notBack(job).length === 0)
     ? [{ type: 'rotation.new_revoke_started', data: { ...of, ...token(job.newValue), attempt, startedAt: at } }]
     : []
 

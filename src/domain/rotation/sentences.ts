@@ -25,15 +25,16 @@ export const deliveryError = ({ delivery }: Subscriber, status: DistributeStatus
   return status === 'unreachable' ? 'It did not acknowledge in time what was announced to it.' : 'Nothing was announced: the stream could not be written.'
 }
 
-const proofs: Readonly<Record<Exclude<ProofOutcome, 'proved'>, string>> = {
-  unproved: 'Its proof is keyed by another value: it does not use the new one.',
+const proofs: Readonly<Record<Exclude<ProofOutcome, 'proved' | 'unproved'>, string>> = {
   unhealthy: 'Its healthcheck does not say ok.',
   unreachable: 'Its healthcheck could not be reached.',
   not_possessing: 'It answers, but proves nothing.'
 }
 
-export const proofError = (outcome: ProofOutcome, exchange: Exchange | undefined): string | undefined => {
+/** @param which value was to be proved */
+export const proofError = (outcome: ProofOutcome, exchange: Exchange | undefined, which: 'new' | 'old'): string | undefined => {
   if (outcome === 'proved') return undefined
+  if (outcome === 'unproved') return `Its proof is keyed by another value: it does not use the ${which} one.`
   const sentence = proofs[outcome]
   return outcome === 'unhealthy' || outcome === 'unreachable' ? `${sentence} ${came(exchange)}` : sentence
 }

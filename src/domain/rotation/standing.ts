@@ -13,6 +13,12 @@ export const requiredMissing = ({ consumers }: Job): string[] => namesOf([...con
 /** Neither proved nor waived. A waiver of one that has become required is none. */
 export const unproved = ({ consumers }: Job): string[] => namesOf([...consumers.values()].filter((consumer) => !satisfied(consumer)))
 
+/** Of the manifest that holds: who is given the old value back. */
+export const givenBack = ({ abort, consumers }: Job): ConsumerState[] => (abort?.giveBack ?? []).flatMap((name) => consumers.get(name) ?? [])
+
+/** Who keeps the new token from being revoked on the way back: required, and not proved to use the old value again. */
+export const notBack = (job: Job): string[] => namesOf(givenBack(job).filter(({ subscriber, status, provedAt }) => subscriber.required && (status !== 'succeeded' || provedAt === undefined)))
+
 export const namesOf = (consumers: readonly ConsumerState[]): string[] => consumers.map(({ subscriber }) => subscriber.consumer)
 
 /** True if the round of proofs before revoking is one of the manifest that holds, and each consumer proved in it or is waived. */

@@ -2,7 +2,7 @@
 import type { Exchange } from '../credential/fields.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
-import type { DistributeStatus, JobState, Mode, ProofOutcome, TicketCheck, Trigger } from './job.ts'
+import type { DistributeStatus, JobState, Mode, ProofOutcome, Purpose, TicketCheck, Trigger } from './job.ts'
 
 /** One consumer in one job: what it was given, what it proved. */
 export interface ConsumerState {
@@ -19,7 +19,7 @@ export interface ConsumerState {
   lastError: string | undefined
   /** True once something was sent to it, or it fetched the new value itself: it may hold it. */
   mayHoldNew: boolean
-  /** Its last answer to a nonce. */
+  /** Its last answer to a nonce: of the new value, on the way back of the old one. */
   probe: { round: number, tries: number, outcome: ProofOutcome, at: Instant } | undefined
   provedAt: Instant | undefined
   waived: { by: Actor, at: Instant, ticket: string | undefined } | undefined
@@ -44,7 +44,7 @@ export interface Minting {
 export interface NewValue { valueId: string, fingerprint: string, vendorTokenId: string | undefined, expiresAt: Instant | undefined }
 
 /** One round of proofs; `manifestVersion` is the one it was begun at. */
-export interface Round { number: number, purpose: 'validate' | 'revoke', startedAt: Instant, manifestVersion: number }
+export interface Round { number: number, purpose: Purpose, startedAt: Instant, manifestVersion: number }
 
 /** Revoking at the vendor: of the old value, or on the way back of the new one. */
 export interface Revoking {
@@ -53,6 +53,17 @@ export interface Revoking {
   startedAt: Instant
   answer: 'revoked' | 'refused' | 'unknown' | undefined
   answeredAt: Instant | undefined
+}
+
+/** The way back. `giveBack`: who may have taken the new value. `failedRounds`: in how many rounds not all of them proved the old one, last at `unprovedAt`. */
+export interface Abort {
+  from: JobState
+  requestedAt: Instant
+  startedAt: Instant | undefined
+  giveBack: readonly string[]
+  checkedDead: boolean
+  failedRounds: number
+  unprovedAt: Instant | undefined
 }
 
 export interface Job {
@@ -90,7 +101,7 @@ export interface Job {
   revoking: Revoking | undefined
   refusals: { inARow: number, probes: number, probedAt: Instant | undefined }
   unconfirmedSince: Instant | undefined
-  abort: { from: JobState, requestedAt: Instant, startedAt: Instant | undefined, giveBack: readonly string[], checkedDead: boolean } | undefined
+  abort: Abort | undefined
   newRevoking: Revoking | undefined
   /** The process that appended the reactor's last fact, and when. */
   holder: { id: string, at: Instant } | undefined

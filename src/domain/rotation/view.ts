@@ -4,7 +4,7 @@ import { abortTable } from './abort-table.ts'
 import type { ConsumerProgress, JobView } from './job.ts'
 import { abortable, meaningOf, offered } from './offered.ts'
 import { ALARM_MS, type RotationRules } from './rules.ts'
-import { gate, namesOf } from './standing.ts'
+import { gate, notBack } from './standing.ts'
 import type { ConsumerState, Job } from './state.ts'
 
 /** The open job or the last one, by its id; older ones are folded from the stream up to their end (`readJob`). */
@@ -47,9 +47,9 @@ const alarm = (job: Job, now: Date): string | undefined => {
   return undefined
 }
 
-const waitingFor = ({ abort, consumers }: Job): string => {
-  const names = namesOf((abort?.giveBack ?? []).flatMap((name) => consumers.get(name) ?? []).filter(({ status }) => status !== 'succeeded'))
+const waitingFor = (job: Job): string => {
+  const names = notBack(job)
   return names.length === 0
     ? 'Look at the vendor, which has to revoke the new token.'
-    : `The old value is not confirmed by ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' and others' : ''}. One that has vanished leaves by a version of the manifest without it.`
+    : `The old value is not proved by ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' and others' : ''}. One that has vanished leaves by a version of the manifest without it.`
 }

@@ -123,7 +123,7 @@ const ways: Record<JobState, [from: JobState | undefined, on: (told: Told) => To
   done: ['revoking', (told) => [0, 1, 2].reduce((on, n) => on.record(refusalProbed(n, true, [exchange('passed', '401')])), told.record(revokeAnswered(1, 'revoked', [])))
     .record(done(rules.valueGraceMs))],
   aborted: ['aborting', (told) => [0, 1, 2].reduce((on, n) => on.record(refusalProbed(n, true, [exchange('passed', '401')])),
-    told.deliver('succeeded').record(newRevokeStarted(1)).record(newRevokeAnswered(1, 'revoked', []))).record(aborted(rules.valueGraceMs, false))]
+    proveAll(told.deliver('succeeded').record(validationStarted('abort', 1))).record(newRevokeStarted(1)).record(newRevokeAnswered(1, 'revoked', []))).record(aborted(rules.valueGraceMs, false))]
 }
 
 export const into = (state: JobState, told: Told = tell()): Told => {
