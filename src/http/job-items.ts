@@ -50,6 +50,7 @@ export const jobItem = (view: JobView) => ({
   gate: { open: view.gate.open, closed_by: view.gate.closedBy.map(({ consumer, why }) => ({ consumer: consumer ?? null, why })) },
   steps: view.steps,
   abort_means: view.abortMeans ?? null,
+  unexplained_tokens: [...view.unexplained],
   alarm: view.alarm ?? null
 })
 export type JobItem = ReturnType<typeof jobItem>

@@ -31,6 +31,8 @@ export interface Grounds {
   vendor: MemoryVendor
   values: MemoryValues
   deliveries: MemoryDeliveries
+  /** The vendor's list shows labels: there nobody else's token is ever taken for ours. */
+  labels: boolean
   proofMaxAgeMs: number
   /** True for values that somebody outside killed: nothing here could have kept them alive. */
   killed: (secret: Secret) => boolean
@@ -71,12 +73,14 @@ const newJob = (id: string, mode: string): JobOnRecord => ({
 /** Stands in every value that vendor or operator makes. */
 export const CANARY = 'x'.repeat(24)
 
-export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, killed }: Grounds): Checks => {
+export const createChecks = ({ now, vendor, values, deliveries, labels, proofMaxAgeMs, killed }: Grounds): Checks => {
   const broken: string[] = []
   const seen = new Set<string>()
   const secured = new Set<string>()
   const highest = new Map<string, number>()
   const superseded = new Map<string, number>()
+  /** Tokens that were told to be perhaps ours: a human's to revoke. */
+  const told = new Set<string>()
   let manifest: Manifest | undefined
   let current: { valueId: string, tokenId: string | undefined } | undefined
   let job: JobOnRecord | undefined
@@ -87,7 +91,7 @@ export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, k
   const required = () => (manifest?.consumers ?? []).filter((consumer) => consumer.required)
   /** Tokens that were minted for us and that nobody can use: neither in use nor the open job's new one. */
   const strays = () => vendor.live().map(({ tokenId }) => tokenId)
-    .filter((tokenId) => vendor.minted().includes(tokenId) && tokenId !== current?.tokenId && tokenId !== job?.value?.tokenId)
+    .filter((tokenId) => vendor.minted().includes(tokenId) && tokenId !== current?.tokenId && tokenId !== job?.value?.tokenId && !told.has(tokenId))
 
   const mayRevoke = (on: JobOnRecord): void => {
     const { round, value } = on
@@ -129,11 +133,20 @@ export const createChecks = ({ now, vendor, values, deliveries, proofMaxAgeMs, k
     },
     'rotation.orphan_found': (on, { vendorTokenId }) => {
       holds(vendorTokenId !== current?.tokenId && vendorTokenId !== on.value?.tokenId, () => 'a token in use was taken for an orphan')
+      holds(!told.has(vendorTokenId), () => 'a token that may be anybody\'s is revoked')
+      holds(!labels || vendor.minted().includes(vendorTokenId), () => 'somebody else\'s token was taken for an orphan')
       on.orphans.add(vendorTokenId)
     },
     'rotation.orphan_revoked': (on, { vendorTokenId }) => {
       holds(on.orphans.delete(vendorTokenId), () => 'an orphan was revoked that was never listed')
       holds(!vendor.live().some(({ tokenId }) => tokenId === vendorTokenId), () => 'an orphan is said to be revoked and lives')
+    },
+    'rotation.unexplained_found': (on, { vendorTokenIds }) => {
+      holds(!labels, () => 'a token is not explained, and has a label')
+      for (const id of vendorTokenIds) {
+        holds(id !== current?.tokenId && id !== on.value?.tokenId, () => 'a token in use is said to be unexplained')
+        told.add(id)
+      }
     },
     'rotation.deliveries_started': (on, { valueId, deliveries }) => {
       on.opened.add(valueId)

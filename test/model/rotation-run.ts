@@ -77,6 +77,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
           else if (then === 'break') happen(world, operators, { do: 'standing', push: 'accept', probe: 'unhealthy', ...on })
           else if (then === 'lie') happen(world, operators, { do: 'standing', push: 'ignore', probe: 'prove', ...on })
           else if (then === 'use') happen(world, operators, { do: 'use', ...on })
+          else if (then === 'strangers') happen(world, operators, { do: 'strangers', pause: 0, many: 2 })
           else if (then === 'go') happen(world, operators, { do: 'go', pick: 0, ...on })
           else if (then === 'abort') happen(world, operators, { do: 'abort', ...on })
           else happen(world, operators, { do: 'manifest', change: then, ticket: true, ...on })
@@ -85,6 +86,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
       return
     }
     case 'vendor': vendor.fault(step.call, ...step.faults); return
+    case 'strangers': for (let n = 0; n < step.many; n++) vendor.issue('a stranger'); return
     case 'kill': kill(world, step.which); return
     case 'connection': vendor.connected = step.up; return
     case 'consumer': {

@@ -35,10 +35,12 @@ const anyStep = fc.oneof(
   step('manifest', 6, { process, change: fc.constantFrom('join', 'join', 'leave', 'require', 'relax', 'move'), consumer, ticket: fc.boolean() }),
   /** The next time that this is recorded, something comes right after it. */
   step('when', 16, {
-    by, process, consumer, fact: fc.oneof(fc.constantFrom(...Object.keys(rotationEvents)), fc.constantFrom('rotation.validated', 'rotation.revoke_requested', 'rotation.validation_started', 'rotation.abort_requested')),
-    then: fc.constantFrom('abort', 'crash', 'break', 'break', 'break', 'lie', 'join', 'leave', 'require', 'relax', 'move', 'use', 'go')
+    by, process, consumer, fact: fc.oneof(fc.constantFrom(...Object.keys(rotationEvents)), fc.constantFrom('rotation.validated', 'rotation.revoke_requested', 'rotation.validation_started', 'rotation.abort_requested', 'rotation.mint_outcome_unknown')),
+    then: fc.constantFrom('abort', 'crash', 'break', 'break', 'break', 'lie', 'join', 'leave', 'require', 'relax', 'move', 'use', 'strangers', 'go')
   }),
   step('vendor', 8, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
+  /** Somebody else makes tokens at the same vendor. */
+  step('strangers', 3, { many: fc.constantFrom(1, 2) }),
   step('kill', 1, { which: fc.constantFrom('old', 'new') }),
   step('connection', 1, { up: fc.boolean() }),
   step('consumer', 8, { consumer, pushes, probes, flapping: fc.boolean(), slowMs: fc.constantFrom(0, 0, 0, 2_000, 6_000), lateMs: fc.constantFrom(100, 5_500, 9_000) }),

@@ -74,7 +74,7 @@ export const openWorld = async (setup: Setup) => {
   const issued = new Map<string, string>()
   /** What is to happen as soon as a fact is recorded. */
   const whens: Array<{ fact: string, run: () => void }> = []
-  const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, proofMaxAgeMs: rules.proofMaxAgeMs, killed: (secret) => killed.has(secret.reveal()) })
+  const checks = createChecks({ now: () => clock.now().getTime(), vendor, values, deliveries, labels: setup.vendor !== 'unlabelled', proofMaxAgeMs: rules.proofMaxAgeMs, killed: (secret) => killed.has(secret.reveal()) })
   /** What the facts add up to, by the program's own fold: only for what readers are shown. */
   let folded: Credential = credentialAggregate.initial
   let rotationId: string | undefined

@@ -15,6 +15,8 @@ import type { Step } from '../../src/domain/rotation/steps.ts'
 import type { Job } from '../../src/domain/rotation/state.ts'
 import { rotationReactor, type RotationReactorDeps } from '../../src/reactors/rotation/reactor.ts'
 import type { MintOutcome, VendorGateway } from '../../src/rotation-ports.ts'
+import { labelOf } from '../../src/domain/rotation/leftovers.ts'
+import { jobView } from '../../src/domain/rotation/view.ts'
 import { manifest, NAME } from '../domain/rotation/world.ts'
 import { memoryDeliveries } from '../support/memory-deliveries.ts'
 import { memoryLog } from '../support/memory-log.ts'
@@ -25,11 +27,11 @@ import { memoryVendor } from '../support/memory-vendor.ts'
 type ManualVendor = VendorSettings & { kind: 'manual' }
 
 /** A clock that moves when somebody waits by it. */
-const world = async (vendorIs?: ManualVendor) => {
+const world = async (vendorIs?: ManualVendor, labels = true) => {
   let now = Date.parse('2026-11-21T10:00:00.000Z')
   const clock = { now: () => new Date(now), sleep: async (ms: number) => { now += ms } }
   const log = memoryLog({ now: clock.now })
-  const vendor = memoryVendor({ clock, lists: vendorIs === undefined })
+  const vendor = memoryVendor({ clock, labels, lists: vendorIs === undefined })
   const values = memoryValues()
   const deliveries = memoryDeliveries({ clock })
   const gateway: { -readonly [K in keyof VendorGateway]: VendorGateway[K] } = {
@@ -51,13 +53,19 @@ const world = async (vendorIs?: ManualVendor) => {
   const { connection, ...rest } = manifest(consumers)
   await putManifest(deps, { credential: NAME, manifest: vendorIs === undefined ? { ...rest, ...connection && { connection } } : { ...rest, vendor: vendorIs } }, context())
   await adoptValue(deps, { credential: NAME, value: first.secret, vendorTokenId: first.tokenId }, context())
-  const { rotationId } = await openRotation(deps, { credential: NAME, mode: 'rotate', trigger: 'operator' }, context())
+  let { rotationId } = await openRotation(deps, { credential: NAME, mode: 'rotate', trigger: 'operator' }, context())
   const credential = async () => (await deps.aggregates.current(credentialAggregate, NAME)).state as KnownCredential
   const job = async () => (await credential()).job as Job
   const intent = { id: rotationId, stream: `credential-${NAME}`, eventId: rotationId, correlationId: rotationId }
+  /** Opens the next rotation. */
+  const next = async () => {
+    ({ rotationId } = await openRotation(deps, { credential: NAME, mode: 'rotate', trigger: 'operator' }, context()))
+    Object.assign(intent, { id: rotationId, eventId: rotationId, correlationId: rotationId })
+  }
   const reactor = rotationReactor(deps)
   return {
-    vendor, gateway, values, deliveries, log, deps, first, context, credential, job, intent,
+    vendor, gateway, values, deliveries, log, deps, first, context, credential, job, intent, next,
+    view: async () => jobView(await credential(), rotationId, clock.now(), deps.rules),
     pass: (ms: number) => { now += ms },
     /** Carries on until it waits for a human, or for a minute. */
     settle: async (by = reactor): Promise<string> => {
@@ -73,9 +81,11 @@ const world = async (vendorIs?: ManualVendor) => {
   }
 }
 
+type World = Awaited<ReturnType<typeof world>>
+
 /** Brings it up to the minting, with what the vendor answers to it. */
-const mintAs = async (outcome?: (w: Awaited<ReturnType<typeof world>>) => Promise<MintOutcome>) => {
-  const w = await world()
+const mintAs = async (outcome?: (w: World) => Promise<MintOutcome>, labels = true) => {
+  const w = await world(undefined, labels)
   if (outcome !== undefined) w.gateway.mint = () => outcome(w)
   await w.step({ kind: 'verify' })
   await w.settle()
@@ -95,6 +105,118 @@ t.test('a minted value that the vendor does not accept reaches nobody, and its t
   t.notOk(w.types().includes('rotation.deliveries_started'))
   t.ok(w.types().includes('rotation.orphan_revoked'))
   t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
+})
+
+t.test('why a minted value was not taken is told until the next minting', async (t) => {
+  for (const [killed, sentence] of [[false, /does not take the new value \(the answer was 401\).*mint\.secret/], [true, /did not say whether it takes the new value \(the answer was 503\)/]] as const) {
+    const w = await mintAs(async ({ vendor }) => {
+      const made = await vendor.mint({ label: labelOf((await w.job()).rotationId, 1), valueId: '' })
+      if (killed) vendor.fault('refused', { kind: 'error' }, { kind: 'error' }, { kind: 'error' })
+      return killed ? made : { ...made, secret: new Secret('the wrong field of the answer') } as MintOutcome
+    })
+    t.equal(await w.settle(), 'verified')
+    t.match(await w.view(), { failure: { probe: 'authenticate' }, meaning: sentence })
+    w.gateway.mint = (request) => w.vendor.mint(request)
+    await w.step({ kind: 'distribute' })
+    t.equal((await w.view())?.failure, undefined)
+    t.equal(await w.settle(), 'distributed')
+  }
+  const lost = await mintAs()
+  lost.vendor.fault('mint', { kind: 'timeout' })
+  t.equal(await lost.settle(), 'verified')
+  t.match(await lost.view(), { failure: undefined, meaning: /Distribute next/ }, 'what was settled needs nobody')
+})
+
+/** From `distributed` to the end. */
+const finish = async (w: World): Promise<string> => {
+  await w.step({ kind: 'validate' })
+  await w.settle()
+  await w.step({ kind: 'revoke', confirm: NAME })
+  return await w.settle()
+}
+const live = ({ vendor }: World) => vendor.live().map(({ tokenId }) => tokenId).sort()
+const revokedIds = ({ log }: World) => log.events.flatMap((event) => event.type === 'rotation.orphan_revoked' ? [event.data.vendorTokenId] : [])
+
+t.test('a list without labels: one new token after an unknown minting is ours', async (t) => {
+  const w = await mintAs(undefined, false)
+  w.vendor.fault('mint', { kind: 'applied_unanswered' })
+  t.equal(await w.settle(), 'verified')
+  t.equal(revokedIds(w).length, 1)
+  t.strictSame(live(w), [w.first.tokenId])
+  const stranger = w.vendor.issue('a stranger')
+  await w.step({ kind: 'distribute' })
+  t.equal(await w.settle(), 'distributed')
+  t.equal(await finish(w), 'done')
+  t.strictSame(live(w), [stranger.tokenId, (await w.credential()).value?.vendorTokenId].sort(), 'what comes later is left alone')
+  t.strictSame((await w.view())?.unexplained, [stranger.tokenId], 'and told')
+})
+
+t.test('a list without labels: a token that comes later than any request may take is told before the end, and may be anybody\'s', async (t) => {
+  for (const when of ['before the next minting', 'after it'] as const) {
+    const w = await mintAs(undefined, false)
+    w.vendor.fault('mint', { kind: 'late', afterMs: 40_000 })
+    t.equal(await w.settle(), 'verified')
+    if (when === 'before the next minting') w.pass(60_000)
+    await w.step({ kind: 'distribute' })
+    t.equal(await w.settle(), 'distributed')
+    w.pass(60_000)
+    const [late] = live(w).filter((id) => id !== w.first.tokenId && id !== w.vendor.minted().at(-1))
+    t.equal(live(w).length, 3, when)
+    t.equal(await finish(w), 'done')
+    t.strictSame(revokedIds(w), [])
+    t.match(await w.view(), { unexplained: [late], alarm: new RegExp(`: ${late}\\. At most one`) }, when)
+  }
+})
+
+t.test('a list without labels: of two new tokens none is revoked, and both are told', async (t) => {
+  const strangers: string[] = []
+  const w = await mintAs(async ({ vendor }) => {
+    const made = await vendor.mint({ label: '', valueId: '' })
+    strangers.push(vendor.issue('a stranger').tokenId)
+    return { status: 'unknown', exchange: made.exchange }
+  }, false)
+  t.equal(await w.settle(), 'verified', 'it may be asked again')
+  const both = live(w).filter((id) => id !== w.first.tokenId)
+  t.match(await w.view(), { unexplained: both, alarm: new RegExp(`${both.join(', ')}.*nobody can tell which, and none is revoked`) })
+  // The stranger takes theirs away: the other one must not become ours by that.
+  w.vendor.kill(strangers[0] ?? '')
+  strangers.push(w.vendor.issue('a stranger').tokenId)
+  w.gateway.mint = (request) => w.vendor.mint(request)
+  await w.step({ kind: 'distribute' })
+  await w.settle()
+  t.equal(await finish(w), 'done', 'the job does not wait for it')
+  t.strictSame(revokedIds(w), [])
+  t.match((await w.view())?.alarm, /new since a minting whose outcome is unknown/, 'said after the end as well')
+  t.equal(live(w).length, 3)
+})
+
+t.test('what an earlier rotation of the credential left behind is revoked by the next one; what it brought into use is not', async (t) => {
+  const w = await mintAs()
+  w.vendor.fault('mint', { kind: 'late', afterMs: 40_000 })
+  await w.settle()
+  await w.step({ kind: 'abort' })
+  t.equal(await w.settle(), 'aborted')
+  w.pass(60_000)
+  t.equal(live(w).length, 2, 'it came after the end')
+  await w.next()
+  await w.step({ kind: 'verify' })
+  await w.settle()
+  await w.step({ kind: 'distribute' })
+  await w.settle()
+  t.equal(await finish(w), 'done')
+  t.equal(revokedIds(w).length, 1)
+  const inUse = (await w.credential()).value?.vendorTokenId
+  t.strictSame(live(w), [inUse])
+  const byHand = w.vendor.issue('by hand')
+  await adoptValue(w.deps, { credential: NAME, value: byHand.secret, vendorTokenId: byHand.tokenId }, w.context())
+  await w.next()
+  await w.step({ kind: 'verify' })
+  await w.settle()
+  await w.step({ kind: 'distribute' })
+  await w.settle()
+  t.equal(await finish(w), 'done')
+  t.equal(revokedIds(w).length, 1)
+  t.ok(live(w).includes(inUse ?? ''), 'somebody may go on with what was in use')
 })
 
 t.test('a vendor that gives the token in use once more has minted nothing', async (t) => {

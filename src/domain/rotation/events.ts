@@ -65,6 +65,9 @@ export const rotationEvents = {
   'rotation.orphan_revoked': defineEvent(1, 'The orphan is gone from the vendor\'s list.', Type.Object({
     ...of(), vendorTokenId: VendorTokenId(), exchanges: Exchanges(), revokedAt: InstantField()
   }, closed)),
+  'rotation.unexplained_found': defineEvent(1, 'The vendor\'s list knows no labels, and shows tokens that are new since a minting whose outcome is unknown: at most one of them is ours. None is revoked; a human has to look.', Type.Object({
+    ...of(), vendorTokenIds: Type.Array(VendorTokenId(), { minItems: 1, maxItems: 100 }), exchanges: Exchanges(), foundAt: InstantField()
+  }, closed)),
   'rotation.mint_settled': defineEvent(1, 'The vendor\'s list stayed the same long enough: nothing of the unknown minting is left, and it may be asked again.', Type.Object({
     ...of(), attempt: Count(), exchanges: Exchanges(), settledAt: InstantField()
   }, closed)),

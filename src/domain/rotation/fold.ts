@@ -31,14 +31,14 @@ const opened = ({ manifest, value }: KnownCredential, { data, metadata }: Extrac
   rotationId: data.rotationId, mode: data.mode, trigger: data.trigger, state: 'opened', transition: 1,
   openedAt: data.openedAt, ticketCheck: data.ticketCheck, openedBy: metadata.actor, changedAt: data.openedAt, endedAt: undefined,
   oldValue: { valueId: data.oldValueId, vendorTokenId: value?.vendorTokenId }, newValue: undefined, failure: undefined, verifyAttempt: 0,
-  minting: undefined, wasUnknown: false, orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
+  minting: undefined, wasUnknown: false, listedBefore: undefined, unexplained: [], orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
   consumers: new Map(manifest.consumers.map((subscriber) => [subscriber.consumer, fresh(subscriber)])),
   rounds: 0, round: undefined, validatedAt: undefined, newRefused: false, gateClosed: undefined, revoking: undefined, refusals: { inARow: 0, probes: 0, probedAt: undefined },
   unconfirmedSince: undefined, abort: undefined, newRevoking: undefined, holder: undefined
 })
 
-const ended = (credential: KnownCredential, { rotationId }: Job, end: 'done' | 'aborted', endedAt: Instant): KnownCredential =>
-  ({ ...credential, past: new Map(credential.past).set(rotationId, { rotationId, end, endedAt }) })
+const ended = (credential: KnownCredential, { rotationId, newValue }: Job, end: 'done' | 'aborted', endedAt: Instant): KnownCredential =>
+  ({ ...credential, past: new Map(credential.past).set(rotationId, { rotationId, end, endedAt, vendorTokenId: end === 'done' ? newValue?.vendorTokenId : undefined }) })
 
 const done = (credential: KnownCredential, job: Job, at: Instant): KnownCredential => ({
   ...ended(credential, job, 'done', at), lastCompletedAt: at, value: job.newValue === undefined ? credential.value : { ...job.newValue, since: at }
@@ -55,7 +55,8 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.distribute_requested': return to('minting', { failure: undefined, minting: { ...minting(event.data.attempt, 'requested', at), pasted: event.data.pasted } })
     case 'rotation.mint_started': {
       const { attempt, valueId, label, knownTokenIds } = event.data
-      return { ...job, minting: { ...minting(attempt, 'started', at), valueId, label, knownTokenIds } }
+      const late = job.wasUnknown ? knownTokenIds?.filter((tokenId) => job.listedBefore?.includes(tokenId) === false) ?? [] : []
+      return { ...job, listedBefore: knownTokenIds, unexplained: [...new Set([...job.unexplained, ...late])], minting: { ...minting(attempt, 'started', at), valueId, label } }
     }
     case 'rotation.minted': {
       const { valueId, fingerprint, vendorTokenId, expiresAt } = event.data
@@ -66,7 +67,9 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.mint_outcome_unknown': return whileMinting(job, to, 'mint_outcome_unknown', { minting: minted(job, 'unknown', at), wasUnknown: true, failure: failing(event.data.exchanges) })
     case 'rotation.orphan_found': return { ...job, orphan: { vendorTokenId: event.data.vendorTokenId, foundAt: at }, orphanAt: at }
     case 'rotation.orphan_revoked': return { ...job, orphan: undefined, orphanAt: at }
-    case 'rotation.mint_settled': return whileMinting(job, to, 'verified', { minting: minted(job, 'settled', at), failure: undefined })
+    case 'rotation.unexplained_found': return { ...job, unexplained: [...job.unexplained, ...event.data.vendorTokenIds], orphanAt: at }
+    // Why a new value was not taken is what the next minting has to be mended by.
+    case 'rotation.mint_settled': return whileMinting(job, to, 'verified', { minting: minted(job, 'settled', at), failure: job.failure?.probe === 'authenticate' ? job.failure : undefined })
 
     case 'rotation.deliveries_started': return deliveriesStarted(job, event.data)
     case 'rotation.deliveries_recorded': return deliveriesRecorded(job, event.data)
@@ -135,7 +138,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
 
 const failing = (exchanges: readonly Exchange[]): Exchange | undefined => exchanges.find(({ outcome }) => outcome !== 'passed') ?? exchanges.at(-1)
 
-const minting = (attempt: number, status: Minting['status'], at: Instant): Minting => ({ attempt, status, valueId: undefined, label: undefined, knownTokenIds: undefined, pasted: undefined, at })
+const minting = (attempt: number, status: Minting['status'], at: Instant): Minting => ({ attempt, status, valueId: undefined, label: undefined, pasted: undefined, at })
 const minted = ({ minting: known }: Job, status: Minting['status'], at: Instant): Minting => ({ ...known ?? minting(1, status, at), status, at })
 
 /** Where the way back was asked for meanwhile, the outcome of a minting moves nothing. */

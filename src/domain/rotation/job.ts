@@ -79,6 +79,8 @@ export interface JobView {
   steps: StepName[]
   /** What abort would mean now, in one sentence; undefined where it is not offered. */
   abortMeans: string | undefined
+  /** Ids of tokens at the vendor that are new since a minting whose outcome is unknown, at most one of them ours: none is revoked (ADR 0154). */
+  unexplained: readonly string[]
   /** Something an operator should look at: how long it has waited already. */
   alarm: string | undefined
 }

@@ -1,7 +1,7 @@
 // Which steps a job offers in which state, and what each state means: one table for decisions, view and documents.
 import { abortTable } from './abort-table.ts'
 import type { JobState, StepName } from './job.ts'
-import { notRefused } from './sentences.ts'
+import { notRefused, notTaken } from './sentences.ts'
 import { mayHold } from './standing.ts'
 import type { Job } from './state.ts'
 
@@ -77,7 +77,8 @@ const closedGates: Readonly<Record<string, string>> = {
 /** Why it stands there, where the state alone does not say enough: what closed the gate, or what failed at the vendor. */
 const whyOf = ({ state, gateClosed, failure }: Pick<Job, 'state' | 'gateClosed' | 'failure'>): string | undefined => {
   if (state === 'validation_failed') return gateClosed && closedGates[gateClosed.why]
-  return state === 'verify_failed' ? failure && notRefused(failure) : undefined
+  if (failure === undefined) return undefined
+  return state === 'verify_failed' ? notRefused(failure) : state === 'verified' ? notTaken(failure) : undefined
 }
 
 /** One sentence or two: what the job's state means, and what to do next. */

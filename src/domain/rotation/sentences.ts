@@ -53,3 +53,17 @@ export const notRefused = ({ probe, failure, answer }: Exchange): string | undef
   const change = /^4\d\d$/.test(status) && !passing.has(status) ? `If that is how it refuses, put a manifest with ${status} among its refused_statuses;` : 'If that was a bad moment, wait; if not, look at authenticate in the manifest;'
   return `${begin} the vendor answered ${status} to one that was made up at random, which is no refusal. ${change} then verify again, or abort.`
 }
+
+/** A minted value that the vendor did not take (ADR 0152): what to look at. Undefined for every other exchange. */
+export const notTaken = ({ probe, outcome, answer }: Exchange): string | undefined => {
+  if (probe !== 'authenticate') return undefined
+  const came = answer === undefined ? 'there was no answer' : `the answer was ${answer.status}`
+  const begin = outcome === 'unknown' ? `The vendor minted, and did not say whether it takes the new value (${came})` : `The vendor minted, and does not take the new value (${came})`
+  return `${begin}: nobody was given it, and its token is revoked. The old one works on. Where a manifest describes the vendor, look at its mint.secret, which has to point to the value in the answer: abort, mend it, and open a new rotation. Else distribute again, or abort.`
+}
+
+/** So many names stand in a sentence; the view has all. */
+const FEW = 5
+
+export const unexplainedTokens = (ids: readonly string[]): string =>
+  `The vendor lists tokens that are new since a minting whose outcome is unknown: ${ids.slice(0, FEW).join(', ')}${ids.length > FEW ? ` and ${ids.length - FEW} more` : ''}. At most one is this rotation's, nobody can tell which, and none is revoked. Ask who made them; what nobody knows of, revoke at the vendor by hand. The rotation does not wait for it.`

@@ -34,7 +34,6 @@ export interface Minting {
   status: 'requested' | 'started' | 'minted' | 'failed' | 'unknown' | 'settled'
   valueId: string | undefined
   label: string | undefined
-  knownTokenIds: readonly string[] | undefined
   /** Made by hand: in the vault already, and not tried yet. */
   pasted: Pasted | undefined
   /** When the status changed. */
@@ -85,9 +84,13 @@ export interface Job {
   minting: Minting | undefined
   /** True once the outcome of a minting was unknown: something of it may come late. */
   wasUnknown: boolean
+  /** Where the vendor's list knows no labels: what it showed before the last minting. */
+  listedBefore: readonly string[] | undefined
+  /** Tokens that are new there since an unknown minting, and that nobody can tell from ours: told, and left alone. */
+  unexplained: readonly string[]
   /** Announced, and not known to be gone. */
   orphan: { vendorTokenId: string, foundAt: Instant } | undefined
-  /** The last time that an orphan was found or revoked. */
+  /** The last time that an orphan was found or revoked, or that tokens were found that nobody can tell from one. */
   orphanAt: Instant | undefined
   distribution: { attempt: number, endedAt: Instant | undefined }
   consumers: ReadonlyMap<string, ConsumerState>
@@ -107,5 +110,5 @@ export interface Job {
   holder: { id: string, at: Instant } | undefined
 }
 
-/** What an ended job leaves behind. */
-export interface PastRotation { rotationId: string, end: 'done' | 'aborted', endedAt: Instant }
+/** What an ended job leaves behind. `vendorTokenId`: of the value that it brought into use. */
+export interface PastRotation { rotationId: string, end: 'done' | 'aborted', endedAt: Instant, vendorTokenId: string | undefined }

@@ -4,6 +4,7 @@ import { abortTable } from './abort-table.ts'
 import type { ConsumerProgress, JobView } from './job.ts'
 import { abortable, meaningOf, offered } from './offered.ts'
 import { ALARM_MS, type RotationRules } from './rules.ts'
+import { unexplainedTokens } from './sentences.ts'
 import { gate, notBack } from './standing.ts'
 import type { ConsumerState, Job } from './state.ts'
 
@@ -22,6 +23,7 @@ export const jobView = (credential: Credential, rotationId: string, now: Date, r
     gate: { open: state === 'validated' && closedBy.length === 0, closedBy },
     steps: offered(job),
     abortMeans: abortable(job) ? abortTable[state].means : undefined,
+    unexplained: job.unexplained,
     alarm: alarm(job, now)
   }
 }
@@ -44,7 +46,7 @@ const alarm = (job: Job, now: Date): string | undefined => {
   if (state === 'abort_checking' && since(abort?.requestedAt) >= ALARM_MS) return `For ${minutes(abort?.requestedAt)} the vendor has not said whether the old value works.`
   if (state === 'aborting' && since(abort?.startedAt ?? changedAt) >= ALARM_MS) return `For ${minutes(abort?.startedAt ?? changedAt)} the way back has not come to its end. ${waitingFor(job)}`
   if (state === 'mint_outcome_unknown' && since(minting?.at) >= ALARM_MS) return `For ${minutes(minting?.at)} the vendor's list could not settle whether it minted.`
-  return undefined
+  return job.unexplained.length === 0 ? undefined : unexplainedTokens(job.unexplained)
 }
 
 const waitingFor = (job: Job): string => {

@@ -92,6 +92,7 @@ const jobFields = {
   }, { ...closed, description: 'The gate before revoking' }),
   steps: Type.Array(oneOf(stepNames), { maxItems: 7, description: 'What may be asked for now' }),
   abort_means: nullable(Sentence(), 'What abort would mean now; null where it is not offered'),
+  unexplained_tokens: Type.Array(VendorTokenId(), { maxItems: 10_000, description: 'Tokens at the vendor that are new since a minting whose outcome is unknown, at most one of them ours: none is revoked' }),
   alarm: nullable(Sentence(), 'Something to look at')
 }
 /** A job, with the log's position; `ETag` is its transition. */

@@ -4,9 +4,9 @@ import type { Exchange } from '../../domain/credential/fields.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import { labelOf, leftovers } from '../../domain/rotation/leftovers.ts'
-import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
+import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, unexplainedFound, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
-import type { MintOutcome, VendorGateway } from '../../rotation-ports.ts'
+import type { ListOutcome, MintOutcome, VendorGateway } from '../../rotation-ports.ts'
 import type { Memory, Performed, Turn } from './turn.ts'
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>
@@ -126,23 +126,28 @@ export const giveUpMint = async ({ claim }: Turn, { attempt }: Of<'give_up_mint'
 }
 
 /** Looked at once, and again after twice the time that a request may take: by then nothing may have changed. */
-export const settleMint = async ({ deps, gateway, job, record, rules }: Turn): Performed => {
+export const settleMint = async (turn: Turn): Performed => {
+  const { deps, gateway, job, record, rules } = turn
   if (!gateway.lists) {
     await record(mintSettled(job, [], rules.valueGraceMs))
     return undefined
   }
   const seen = await gateway.list()
   if (seen.status === 'failed') return RETRY_MS
-  const [orphan] = leftovers(job, seen.tokens)
-  if (orphan !== undefined) {
-    await record(orphanFound(job, orphan, [seen.exchange]))
-    return undefined
-  }
+  if (await tellLeftovers(turn, seen)) return undefined
   const changedAt = Math.max(Date.parse(job.minting?.at ?? ''), Date.parse(job.orphanAt ?? job.minting?.at ?? ''))
   const left = changedAt + 2 * gateway.timeLimitMs - deps.clock.now().getTime()
   if (left > 0) return left
   await record(mintSettled(job, [seen.exchange], rules.valueGraceMs))
   return undefined
+}
+
+/** True if the list shows something of ours that nobody holds, or something that nobody can tell from it: then a fact says so. */
+export const tellLeftovers = async ({ credential, job, record }: Turn, { tokens, exchange }: ListOutcome & { status: 'listed' }): Promise<boolean> => {
+  const { ours: [orphan], unexplained } = leftovers(job, credential.past, tokens)
+  if (orphan === undefined && unexplained.length === 0) return false
+  await record(orphan === undefined ? unexplainedFound(job, unexplained, [exchange]) : orphanFound(job, orphan, [exchange]))
+  return true
 }
 
 export const revokeOrphan = async ({ gateway, record }: Turn, { vendorTokenId }: Of<'revoke_orphan'>): Performed => {

@@ -1,9 +1,8 @@
 // Revoking: the old token on the way forward, the new one on the way back; and what the vendor's list has to show before either end.
 import type { Action } from '../../domain/rotation/actions.ts'
-import { leftovers } from '../../domain/rotation/leftovers.ts'
-import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, orphanFound, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
+import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
-import { revokeOrphan, tryNew } from './perform-mint.ts'
+import { revokeOrphan, tellLeftovers, tryNew } from './perform-mint.ts'
 import type { Performed, Turn } from './turn.ts'
 
 /** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
@@ -15,11 +14,7 @@ export const checkBeforeRevoke = async (turn: Turn): Performed => {
       await record(gateClosed('vendor_list_failed', [seen.exchange]))
       return undefined
     }
-    const [orphan] = leftovers(job, seen.tokens)
-    if (orphan !== undefined) {
-      await record(orphanFound(job, orphan, [seen.exchange]))
-      return undefined
-    }
+    if (await tellLeftovers(turn, seen)) return undefined
     const usedAt = seen.tokens.find(({ tokenId }) => tokenId === job.oldValue.vendorTokenId)?.lastUsedAt
     if (usedAt !== undefined && job.validatedAt !== undefined && Date.parse(usedAt) > Date.parse(job.validatedAt)) {
       await record(gateClosed('old_value_used', [seen.exchange]))
@@ -85,14 +80,11 @@ export const finish = async (turn: Turn): Performed => {
   return undefined
 }
 
-const listIsClean = async ({ gateway, job, record }: Turn): Promise<'clean' | number | undefined> => {
-  if (!gateway.lists) return 'clean'
-  const seen = await gateway.list()
+const listIsClean = async (turn: Turn): Promise<'clean' | number | undefined> => {
+  if (!turn.gateway.lists) return 'clean'
+  const seen = await turn.gateway.list()
   if (seen.status === 'failed') return RETRY_MS
-  const [orphan] = leftovers(job, seen.tokens)
-  if (orphan === undefined) return 'clean'
-  await record(orphanFound(job, orphan, [seen.exchange]))
-  return undefined
+  return await tellLeftovers(turn, seen) ? undefined : 'clean'
 }
 
 /** Tried before anything is given back: to go back to a dead value would leave nobody with one that works (decision 33). */
