@@ -7,11 +7,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import t, { type Test } from 'tap'
 import { createProgram } from '../../src/cli/program.ts'
 import { printable } from '../../src/cli/terminal.ts'
+import { nodeArguments } from '../support/compiled.ts'
 import { commandLine } from './command-line.ts'
 
 /** A port on which nobody listens. */
@@ -130,8 +130,7 @@ t.test('a read model that is catching up is asked again, and nothing else is', a
 })
 
 t.test('the demo without a service says what to do, with exit code 1', async (t) => {
-  const demo = fileURLToPath(new URL('../../src/cli/demo/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), demo], { env: { CHANCERY_URL: NOBODY }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, nodeArguments('src/cli/demo/main.ts'), { env: { CHANCERY_URL: NOBODY }, stdio: ['ignore', 'pipe', 'pipe'] })
   const closed = once(child, 'close') as Promise<[number]>
   const [stderr, [code]] = await Promise.all([text(child.stderr), closed])
   t.equal(code, 1)

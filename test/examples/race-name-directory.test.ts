@@ -40,7 +40,7 @@ proxy.next({ toServer: { kind: 'delay', ms: DELAY_MS }, toClient: { kind: 'delay
 const environment = {
   DIRECTORY_POSTGRES_URL: slow.href, DIRECTORY_REDIS_URL: redis.url, DIRECTORY_CHANCERY_URL: service.url, DIRECTORY_CHANCERY_TOKEN: String(token), DIRECTORY_LEASE_MS: '300'
 }
-const start = directoryProcesses(t, environment)
+const start = await directoryProcesses(t, environment)
 const client = createLifecycleService({ url: service.url, token: String(token) })
 
 /** Sends a command; where nobody knows whether it was recorded (a busy machine), the same again, as the service says. */
@@ -84,7 +84,7 @@ t.test('it refuses names to whom Chancery does not know or has blocked, and keep
 
   // Another member cannot ask Chancery: what it takes it gives back, and what a dead one has left it sweeps.
   await pool.query("insert into race_names (name, canonical, user_id, registered_at) values ('Left', 'left', $1, now() - interval '2 minutes'), ('New', 'new', $1, now())", [racer])
-  const deaf = directoryProcesses(t, { ...environment, DIRECTORY_CHANCERY_URL: 'http://127.0.0.1:9' })()
+  const deaf = (await directoryProcesses(t, { ...environment, DIRECTORY_CHANCERY_URL: 'http://127.0.0.1:9' }))()
   const deafUrl = /http\S+/.exec(await deaf.said(/ready at/))?.[0] ?? ''
   t.equal((await fetch(`${deafUrl}/race-names/Deneb?user_id=${racer}`, { method: 'PUT' })).status, 503)
   t.strictSame((await pool.query('select name from race_names where confirmed_at is null')).rows, [{ name: 'New' }], 'one that is still being asked for stays')
@@ -244,7 +244,7 @@ t.test('one that comes when entries were trimmed begins with a snapshot', async 
   const names = new pg.Pool({ connectionString: own.url, max: 2, options })
   names.on('error', () => {})
   t.teardown(() => names.end())
-  const late = directoryProcesses(t, { ...environment, DIRECTORY_POSTGRES_URL: own.url, DIRECTORY_CONSUMER: 'late-directory' })
+  const late = await directoryProcesses(t, { ...environment, DIRECTORY_POSTGRES_URL: own.url, DIRECTORY_CONSUMER: 'late-directory' })
   const before = late()
   await before.said(/ready at/)
   await before.said(/a snapshot as of/)

@@ -1,10 +1,10 @@
 // The projector engine when Postgres or the process goes: lost connections, unknown commits, kills, a server that is away.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { connectPostgres } from '../../infra/postgres/index.ts'
 import type { Connection, Database } from '../../src/ports.ts'
+import { nodeArguments } from '../support/compiled.ts'
 import { testEventStore } from '../support/eventstore.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { tcpProxy } from '../support/tcp-proxy.ts'
@@ -16,8 +16,7 @@ t.test('killed in the middle of a batch: the one beside it goes on, nothing lost
   const postgres = await connectPostgres({ url })
   t.teardown(() => postgres.close())
   const log = await patientLog(t, store.url)
-  const script = fileURLToPath(new URL('./killed.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, url, store.url, '25'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...nodeArguments('test/projections/killed.ts'), url, store.url, '25'], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   const ended = once(child, 'exit')
   await once(child.stdout, 'data')

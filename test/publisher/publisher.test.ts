@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, rm } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import type { Redis } from 'ioredis'
 import t from 'tap'
 import { uuidIds } from '../../infra/ids.ts'
 import { entryIdOf } from '../../src/domain/lifecycle/entry.ts'
 import type { EventStore } from '../../src/ports.ts'
+import { nodeArguments } from '../support/compiled.ts'
 import { appendDeletion, appendOther, epochsOf, lifecycleEventsOf, published, STREAM, streamFaults, testPublisher, testSign } from '../support/lifecycle.ts'
 import { testEventStore } from '../support/eventstore.ts'
 import { logOf, testLog } from '../support/log.ts'
@@ -15,8 +15,6 @@ import { testRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
-const withParent = new URL('../support/with-parent.ts', import.meta.url).href
-const program = fileURLToPath(new URL('../support/publisher-process.ts', import.meta.url))
 const sign = testSign
 const clean = { missing: 0, extra: 0, different: 0, outOfOrder: 0 }
 
@@ -171,7 +169,7 @@ t.test('killed at any point of publishing and of an epoch, the next one goes on'
   const events = await logOf(t, { CHANCERY_EVENTSTORE_URL: store.url })
   const server = await testRedis(t)
   const redis = server.client()
-  const run = (failpoint: string) => spawn(process.execPath, ['--import', 'tsx', '--import', withParent, program, store.url, server.url, `${failpoint}:kill`], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } })
+  const run = (failpoint: string) => spawn(process.execPath, [...nodeArguments('test/support/publisher-process.ts'), store.url, server.url, `${failpoint}:kill`], { stdio: ['ignore', 'pipe', 'inherit'] })
   const moments = ['publisher.after_epoch', 'publisher.before_append', 'publisher.after_append', 'append.before:lifecycle.epoch_completed', 'append.after:lifecycle.epoch_completed']
   await deletions(events, 5)
   await epochsOf(events, server.url).begin()

@@ -15,5 +15,5 @@ for (const name of readdirSync(tmpdir())) {
 }
 
 beginRun({ what: 'the planted leak', text: `planted-${randomBytes(24).toString('base64url')}` })
-compileProgram(process.ppid)
+await compileProgram(process.ppid)
 await keepPostgres(process.ppid, postgresFile())

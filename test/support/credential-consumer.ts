@@ -59,7 +59,7 @@ export const spawnConsumer = async (t: Pick<Test, 'teardown'>, options: Consumer
     ...pull?.pollMs !== undefined && { CONSUMER_POLL_MS: String(pull.pollMs) },
     ...work !== undefined && { CONSUMER_USE_URL: work.url, CONSUMER_USE_EVERY_MS: String(work.everyMs ?? 0) }
   }
-  const child = spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArguments('examples/credential-consumer/main.ts')], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, nodeArguments('examples/credential-consumer/main.ts'), { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => { said += chunk.toString() })
   const ended = once(child, 'close')

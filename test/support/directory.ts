@@ -15,12 +15,11 @@ export interface DirectoryProcess {
 }
 
 /** Starts members of one directory. */
-export const directoryProcesses = (t: Pick<Test, 'teardown'>, env: Readonly<Record<string, string>>): (() => DirectoryProcess) => {
-  const words = compiledArguments(t, 'examples/race-name-directory/main.ts')
+export const directoryProcesses = async (t: Pick<Test, 'teardown'>, env: Readonly<Record<string, string>>): Promise<() => DirectoryProcess> => {
+  const words = await compiledArguments(t, 'examples/race-name-directory/main.ts')
   const running = new Set<() => Promise<unknown>>()
   t.teardown(() => Promise.all([...running].map((end) => end())))
   return () => {
-    // The test runner's own hook has no business in a process that is killed.
     const child = spawn(process.execPath, words, {
       stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', DIRECTORY_PORT: '0', ...env }
     })

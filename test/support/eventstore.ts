@@ -5,9 +5,9 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { openEventStore } from '../../infra/local/eventstore/index.ts'
+import { nodeArguments } from './compiled.ts'
 import { leaveFolder } from './left-behind.ts'
 
 export interface TestEventStore {
@@ -59,9 +59,6 @@ const inProcess = async (dataDir: string, wanted: number): Promise<TestEventStor
   }
 }
 
-const withParent = new URL('with-parent.ts', import.meta.url).href
-const entry = fileURLToPath(new URL('../../infra/local/eventstore/main.ts', import.meta.url))
-
 const asChild = async (dataDir: string, wanted: number): Promise<TestEventStoreChild> => {
   let { child, port } = await spawnStore(dataDir, wanted)
   const ended = () => child.exitCode !== null || child.signalCode !== null
@@ -87,8 +84,8 @@ const asChild = async (dataDir: string, wanted: number): Promise<TestEventStoreC
 }
 
 const spawnStore = async (dataDir: string, wanted: number): Promise<{ child: ChildProcess, port: number }> => {
-  const child = spawn(process.execPath, ['--import', 'tsx', '--import', withParent, entry, '--data', dataDir, '--port', String(wanted)], {
-    stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' }
+  const child = spawn(process.execPath, [...nodeArguments('infra/local/eventstore/main.ts'), '--data', dataDir, '--port', String(wanted)], {
+    stdio: ['ignore', 'pipe', 'pipe']
   })
   let complaint = ''
   child.stderr.on('data', (chunk: Buffer) => { complaint += chunk.toString() })

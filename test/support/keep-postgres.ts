@@ -1,17 +1,14 @@
 // Starts a Postgres server that lives as long as a given process, also if that one is killed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
+import { lastingArguments } from './compiled.ts'
 
-const keeper = fileURLToPath(new URL('postgres-keeper.ts', import.meta.url))
 const LIMIT_MS = 120_000
 
 /** Resolves with the server's address once it serves; `file` holds it for others, too. */
 export const keepPostgres = async (owner: number, file: string): Promise<{ url: string, keeper: number }> => {
-  spawn(process.execPath, ['--import', import.meta.resolve('tsx'), keeper, String(owner), file], {
-    detached: true, stdio: 'ignore', env: { ...process.env, NODE_OPTIONS: '' }
-  }).unref()
+  spawn(process.execPath, [...lastingArguments('test/support/postgres-keeper.ts'), String(owner), file], { detached: true, stdio: 'ignore' }).unref()
   const until = Date.now() + LIMIT_MS
   while (!existsSync(file)) {
     if (Date.now() > until) throw new Error('the Postgres server of the tests did not start in time')

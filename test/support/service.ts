@@ -119,8 +119,7 @@ export const launchService = async (t: Context, options: ServiceOptions & { uid?
   const around = await surroundings(t, options)
   if (options.uid !== undefined) chownSync(around.dataDir, options.uid, options.uid)
   const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }
-  // The test runner puts a hook into NODE_OPTIONS of every child, which writes a file at exit: as another user it may not, and fails.
-  const child: ChildProcess = spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArguments('src/main.ts')], {
+  const child: ChildProcess = spawn(process.execPath, nodeArguments('src/main.ts'), {
     ...identity, cwd: options.cwd ?? around.dataDir, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin', HOME: around.dataDir, TMPDIR: tmpdir(), ...around.env }
   })
   let output = ''
