@@ -1,5 +1,5 @@
 // The API as the command line uses it: JSON in and out, refusals as failures with a code, NDJSON as a stream.
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Failure, ProblemFailure, type Problem } from './failures.ts'
 import type { Settings } from './settings.ts'
@@ -103,14 +103,19 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
     if (!response.ok) throw new ProblemFailure(problemOf(response.status, await readJson(response, settings)))
     return response
   }
-  const bodyOf = ({ body }: Response): Readable => body === null ? Readable.from([]) : Readable.fromWeb(body)
+  /** The signals end the body themselves: fetch forgets them once its own controller is collected, and a body without an end would go on for good. */
+  const bodyOf = ({ body }: Response, own?: AbortSignal): Readable => {
+    const readable = body === null ? Readable.from([]) : Readable.fromWeb(body)
+    for (const ending of own === undefined ? [signal] : [signal, own]) addAbortSignal(ending, readable)
+    return readable
+  }
 
   return {
     request,
     stream: async (path, options = {}) => bodyOf(await open(path, options)),
     events: async (path, options = {}) => {
       const response = await open(path, options)
-      return response.status === 204 ? undefined : bodyOf(response)
+      return response.status === 204 ? undefined : bodyOf(response, options.signal)
     },
     pages: async function * <Item>(path: string, query: RequestOptions['query'] = {}, minPosition?: string) {
       let cursor: string | undefined

@@ -2,6 +2,8 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { createClient } from '../../src/cli/client.ts'
 import { followJob, type FollowOptions } from '../../src/cli/events.ts'
@@ -99,4 +101,20 @@ t.test('it ends where there is nothing more, at Ctrl-C, and at what waiting does
   const endless = await service(t, (response) => { rest(begin(response), 0, 3); setTimeout(() => { stopping.abort() }, 50) })
   t.same((await follow(endless.port, { signal: stopping.signal })).ids, ['1', '2', '3'])
   t.equal(endless.asked.length, 1)
+})
+
+t.test('it ends at once at Ctrl-C after a long quiet, too, when the memory of how the request began was cleaned up', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const { port, asked } = await service(t, (response, _n, after) => { rest(begin(response), after, 3) })
+  const stopping = new AbortController()
+  const following = follow(port, { signal: stopping.signal, silence: 20_000 })
+  while (asked.length < 1) await pause(5)
+  // Some rounds: fetch forgets its own controller over two collections.
+  for (let round = 0; round < 10; round++) {
+    await pause(20)
+    collect()
+  }
+  stopping.abort()
+  t.same(await Promise.race([following.then(({ ids }) => ids), pause(2_000, 'it hangs', { ref: false })]), ['1', '2', '3'])
 })
