@@ -18,15 +18,19 @@ t.test('two processes, one job; verified, and no further; a failure is mailed on
   const jobs = async (name: string): Promise<Job[]> => ((await request('GET', `${PATH}/${name}/rotations`)).body as { items: Job[] }).items
 
   await world.credential('later', [], { lifetime_days: 400 })
-  await world.credential('near', [], {}, soon)
   // Dead before anybody looks.
   await vendor.fault({ call: 'metadata', kind: 'no', times: 1_000 })
   await world.credential('dead', [], {}, soon)
   await until(async () => (await jobs('dead'))[0]?.state === 'verify_failed', 30_000)
   await vendor.heal()
-  await until(async () => ['verified', 'verify_failed'].includes(String((await jobs('near'))[0]?.state)), 30_000)
-  t.match((await jobs('near')).length, 1)
+  await world.credential('near', [], {}, soon)
+  await until(async () => (await jobs('near'))[0]?.state === 'verified', 30_000)
   t.match(await jobs('near'), [{ trigger: 'expiry', opened_by: { type: 'system', id: 'expiry' } }])
+  // What stage 1 found out is not of this manifest: it begins anew, by itself.
+  const { vendor: described, ...rest } = world.manifest([]) as { vendor: { metadata: { url: string } } }
+  const asked = { ...described, metadata: { ...described.metadata, url: `${described.metadata.url}?again` } }
+  t.match(await request('PUT', `${PATH}/near`, { manifest: { ...rest, vendor: asked }, reason: 'asked otherwise' }), { status: 200, body: { open_rotation: { state: 'opened' } } })
+  await until(async () => (await facts('near')).filter(({ type }) => type === 'rotation.verified').length === 2, 30_000)
   await until(async () => (await facts('dead')).some(({ type }) => type === 'rotation.owner_mail_sent'), 30_000)
 
   const outbox = join(service.dataDir, 'outbox')
@@ -47,5 +51,7 @@ t.test('two processes, one job; verified, and no further; a failure is mailed on
   const marker = (await request('POST', `${PATH}/later/rotations`, { reason: 'to see time pass' })).body
   await until(async () => (await jobs('later'))[0]?.rotation_id === marker['rotation_id'])
   t.equal((await jobs('dead')).length, 1, 'who gave it up is not asked again at once')
+  t.match(await jobs('near'), [{ state: 'verified' }], 'one job, and no further')
+  t.same((await facts('near')).map(({ type }) => type).slice(2), ['rotation.opened', 'rotation.verify_started', 'rotation.verified', 'credential.manifest_put', 'rotation.verify_started', 'rotation.verified'])
   t.same((await jobs('later')).map(({ state }) => state), ['opened'], 'what is not due is not touched, nor what an operator opened')
 })

@@ -66,9 +66,9 @@ const openAndVerify = async (deps: RotationDeps, { name, value, past }: KnownCre
   if (job?.rotationId === rotationId && job.state === 'opened') await verify(deps, name, job)
 }
 
-/** Once by itself: the answer of a vendor that is away is an operator's to ask for again. */
+/** Once by itself for each time that stage 1 is to begin: a manifest that changes may bring the job back to it. A failure is an operator's to ask about again. */
 const verify = async (deps: RotationDeps, name: string, { rotationId, transition }: { rotationId: string, transition: number }): Promise<void> => {
-  await takeStep(deps, { credential: name, rotationId, transition, step: { kind: 'verify' } }, contextOf(deps, 'verify', name, rotationId))
+  await takeStep(deps, { credential: name, rotationId, transition, step: { kind: 'verify' } }, contextOf(deps, 'verify', name, rotationId, String(transition)))
 }
 
 /** Intent first: the mail's reactor hands it over. */
