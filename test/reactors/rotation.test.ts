@@ -11,6 +11,7 @@ import { credentialAggregate } from '../../src/domain/credential/credential.ts'
 import type { VendorSettings } from '../../src/domain/credential/manifest.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { KnownCredential } from '../../src/domain/credential/state.ts'
+import { labelOf } from '../../src/domain/rotation/leftovers.ts'
 import type { Step } from '../../src/domain/rotation/steps.ts'
 import type { Job } from '../../src/domain/rotation/state.ts'
 import { rotationReactor, type RotationReactorDeps } from '../../src/reactors/rotation/reactor.ts'
@@ -227,6 +228,16 @@ t.test('a vendor that gives the token in use once more has minted nothing', asyn
   }
   const sameId = await mintAs(async ({ first }) => ({ status: 'minted', secret: new Secret('x'), tokenId: first.tokenId, exchange }))
   t.equal(await sameId.settle(), 'mint_failed')
+})
+
+t.test('a token that the vendor makes long after it was given up is found before an abort ends', async (t) => {
+  const w = await mintAs(async () => ({ status: 'unknown', exchange }))
+  t.equal(await w.settle(), 'verified', 'nothing was listed for long enough')
+  await w.vendor.mint({ label: labelOf((await w.job()).rotationId, 1), valueId: '' })
+  await w.step({ kind: 'abort' })
+  t.equal(await w.settle(), 'aborted')
+  t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
+  t.strictSame(w.types().slice(-3), ['rotation.orphan_found', 'rotation.orphan_revoked', 'rotation.aborted'])
 })
 
 t.test('a pasted value is tried before anybody is given it', async (t) => {
