@@ -1,22 +1,31 @@
 // Fan-outs: bounded concurrency, and batches that fit into one append.
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
-import { eachOf, gather } from '../../src/reactors/rotation/fan-out.ts'
+import { eachOf, gather, inFacts } from '../../src/reactors/rotation/fan-out.ts'
 
 t.test('outcomes are gathered by number and by size, in order, none lost', async (t) => {
-  for (const [size, most] of [[10, 100], [20_000, 26], [700_000, 1]] as const) {
+  for (const [size, most] of [[10, 400], [20_000, 26], [700_000, 1]] as const) {
     const batches: string[][] = []
     const results = gather<string>(async (batch) => {
       batches.push(batch)
       await setImmediate()
     })
-    const items = Array.from({ length: 250 }, (_, n) => `${n}`.padStart(size, '.'))
+    const items = Array.from({ length: 550 }, (_, n) => `${n}`.padStart(size, '.'))
     for (const item of items) results.add(item)
     await results.end()
     t.strictSame(batches.flat(), items, `${size} characters each`)
     t.equal(Math.max(...batches.map((batch) => batch.length)), most)
     t.ok(batches.every((batch) => batch.length === 1 || Buffer.byteLength(JSON.stringify(batch)) < 1024 * 1024), 'each fits into an append')
   }
+})
+
+t.test('an append holds as many facts as its outcomes need', (t) => {
+  for (const [outcomes, facts] of [[1, [1]], [100, [100]], [101, [100, 1]], [400, [100, 100, 100, 100]]] as const) {
+    const batch = Array.from({ length: outcomes }, (_, n) => n)
+    t.strictSame(inFacts(batch).map((fact) => fact.length), facts)
+    t.strictSame(inFacts(batch).flat(), batch)
+  }
+  t.end()
 })
 
 t.test('an append that fails is told, and nothing is begun after it', async (t) => {

@@ -1,10 +1,13 @@
 // Many at a time, but not all: bounded concurrency, and outcomes gathered while the ones before are being appended.
+import { setImmediate } from 'node:timers/promises'
 
 /** Requests under way at a time: enough for hundreds of slow consumers at once, and a bound for memory and sockets. */
 const PARALLEL = 256
-/** Outcomes in one fact, and their bytes: an append takes 1 MiB. */
-const BATCH = 100
-const BATCH_BYTES = 512 * 1024
+/** Outcomes in one fact. */
+const FACT = 100
+/** And in one append, which takes 1 MiB. */
+const APPEND = 400
+const APPEND_BYTES = 512 * 1024
 
 /** Runs `work` for each item, so many at a time; the first failure is thrown once none is under way. */
 export const eachOf = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
@@ -19,13 +22,17 @@ export const eachOf = async <T>(items: readonly T[], work: (item: T) => Promise<
   if (failures.length > 0) throw failures[0]
 }
 
-/** Appends what was gathered as soon as the append before has ended: one fact when it is quiet, up to a hundred outcomes a fact when it is not. */
+/** A batch as what one fact holds at the most, each: they are appended together. */
+export const inFacts = <T>(batch: readonly T[]): T[][] =>
+  Array.from({ length: Math.ceil(batch.length / FACT) }, (_, n) => batch.slice(n * FACT, (n + 1) * FACT))
+
+/** Appends what was gathered as soon as the append before has ended: one outcome when it is quiet, hundreds when it is not. */
 export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
   const waiting: T[] = []
   const now: { running?: Promise<void> | undefined, failure?: { error: unknown } } = {}
   const run = async (): Promise<void> => {
-    // Those that answer at the same moment belong into the same fact.
-    await Promise.resolve()
+    // Those whose answers came in together belong into the same append.
+    await setImmediate()
     while (waiting.length > 0 && now.failure === undefined) await append(waiting.splice(0, fitting(waiting)))
   }
   const go = (): Promise<void> => {
@@ -47,12 +54,12 @@ export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
   }
 }
 
-/** How many from the front fit into one fact; one always does. */
+/** How many from the front fit into one append; one always does. */
 const fitting = (items: readonly unknown[]): number => {
   let bytes = 0
-  const over = items.slice(0, BATCH).findIndex((item, at) => {
+  const over = items.slice(0, APPEND).findIndex((item, at) => {
     bytes += Buffer.byteLength(JSON.stringify(item), 'utf8')
-    return at > 0 && bytes > BATCH_BYTES
+    return at > 0 && bytes > APPEND_BYTES
   })
-  return over === -1 ? Math.min(items.length, BATCH) : over
+  return over === -1 ? Math.min(items.length, APPEND) : over
 }

@@ -4,8 +4,9 @@ import type { Action } from '../../domain/rotation/actions.ts'
 import {
   deliveriesRecorded, deliveriesStarted, distributionEnded, proofsRecorded, validationEnded, validationStarted, type DeliveryResult, type ProofResult
 } from '../../domain/rotation/outcomes-consumers.ts'
+import type { Outcome } from '../../domain/rotation/outcomes.ts'
 import { DELIVERY_TRIES } from '../../domain/rotation/rules.ts'
-import { eachOf, gather } from './fan-out.ts'
+import { eachOf, gather, inFacts } from './fan-out.ts'
 import type { Performed, Recorded, Turn } from './turn.ts'
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>
@@ -21,7 +22,7 @@ export const deliver = async (turn: Turn, { valueId, deliveries }: Of<'deliver'>
   const value = await deps.values.open(valueId)
   const secrets = await secretsOf(turn, valueId, value)
   const moved = watch(turn)
-  const results = gather<DeliveryResult>(async (batch) => moved.note(await turn.record(deliveriesRecorded(batch))))
+  const results = gather<DeliveryResult>(async (batch) => moved.note(await turn.record(together(inFacts(batch).map(deliveriesRecorded)))))
   const told = (one: OneDelivery, outcome: Pick<DeliveryResult, 'status' | 'exchange'>, tries = one.tries): void => {
     results.add({ consumer: one.subscriber.consumer, deliverySeq: one.deliverySeq, tries, at: deps.clock.now().toISOString(), ...outcome })
   }
@@ -73,7 +74,7 @@ export const expire = async ({ deps, job, record }: Turn, { consumers }: Of<'exp
     const known = job.consumers.get(consumer)
     return known?.delivery === undefined ? [] : [{ consumer, deliverySeq: known.delivery.seq, status: 'unreachable', tries: known.tries, at }]
   })
-  for (let from = 0; from < results.length; from += 100) await record(deliveriesRecorded(results.slice(from, from + 100)))
+  await record(together(inFacts(results).map(deliveriesRecorded)))
   return undefined
 }
 
@@ -92,7 +93,7 @@ export const check = async (turn: Turn, { round, valueId, subscribers }: Of<'pro
   const value = await deps.values.open(valueId)
   const secrets = await secretsOf(turn, valueId, undefined)
   const moved = watch(turn)
-  const results = gather<ProofResult>(async (batch) => moved.note(await turn.record(proofsRecorded(round, batch))))
+  const results = gather<ProofResult>(async (batch) => moved.note(await turn.record(together(inFacts(batch).map((part) => proofsRecorded(round, part))))))
   await eachOf(subscribers, async (subscriber) => {
     if (moved.has()) return
     const { consumer } = subscriber
@@ -111,6 +112,9 @@ export const endValidation = async ({ record }: Turn, { round, purpose }: Of<'en
   await record(validationEnded(round, purpose))
   return undefined
 }
+
+/** Of different consumers each, so that none of them changes what another one decides. */
+const together = (outcomes: readonly Outcome[]): Outcome => (open) => outcomes.flatMap((outcome) => outcome(open))
 
 /** True once the job has moved on, so that nothing more is begun of a fan-out that nobody waits for. */
 const watch = ({ job }: Turn) => {

@@ -34,8 +34,10 @@ const carryOut = async (deps: RotationReactorDeps, intent: Intent, memory: Memor
   const { aggregates, clock } = deps
   const rest = await memory.rest?.()
   if (rest !== undefined) return rest
-  for (;;) {
-    const { state } = await aggregates.current(credentialAggregate, nameOf(intent))
+  for (let proved = false; ;) {
+    // What a turn appended is the newest there is; only who appended nothing has to look.
+    const name = nameOf(intent)
+    const { state } = await (proved ? aggregates.cached(credentialAggregate, name) : aggregates.current(credentialAggregate, name))
     const job = openJob(state)
     if (state.status === 'absent' || job?.rotationId !== intent.id) return undefined
     const turn = createTurn(deps, intent, memory, state, job)
@@ -44,6 +46,7 @@ const carryOut = async (deps: RotationReactorDeps, intent: Intent, memory: Memor
     if (action === undefined) return again === undefined ? IDLE_MS : Math.min(IDLE_MS, Math.max(0, again.getTime() - now.getTime()))
     const pause = await perform(turn, action)
     if (pause !== undefined) return pause
+    proved = turn.proved()
   }
 }
 

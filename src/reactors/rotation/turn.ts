@@ -34,6 +34,8 @@ export interface Turn {
   record: (outcome: Outcome) => Promise<Recorded>
   /** The same for what may be done by one process only: lost if another one holds the job. */
   claim: (outcome: Outcome) => Promise<boolean>
+  /** True once an append, or the read of one that had nothing to append, has proved what is cached of the credential. */
+  proved: () => boolean
 }
 
 export interface Recorded { appended: boolean, job: Job | undefined }
@@ -48,12 +50,14 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
   const gateway = vendors.gateway({ credential: credential.name, manifest: credential.manifest })
   const rules: DueRules = { ...deps.rules, holder, timeLimitMs: gateway.timeLimitMs }
 
+  let proved = false
   const append = async (outcome: Outcome): Promise<Recorded> => {
     const at = clock.now()
     const { events, state } = await aggregates.execute({
       aggregate: credentialAggregate, id: credential.name, context: contextOf(intent, ids.next(), holder, at),
       decide: (current) => onJob(current, job.rotationId, at, outcome)
     })
+    proved = true
     return { appended: events.length > 0, job: openJob(state) }
   }
   return {
@@ -62,7 +66,8 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
     claim: async (outcome) => {
       const { appended } = await append((open) => heldElsewhereUntil(open.job, rules) > Date.parse(open.at) ? [] : outcome(open))
       return appended
-    }
+    },
+    proved: () => proved
   }
 }
 
