@@ -72,7 +72,7 @@ t.test('every stable state × every step', async (t) => {
   const optional = { consumer: 'absent', required: false, delivery: { kind: 'push', url: 'http://127.0.0.1:9/x' }, healthcheck: 'http://127.0.0.1:9/h', proof: { kind: 'possession' } }
   const put = (ticket: object) => request('PUT', `${PATH}/${name}`, { manifest: world.manifest([own.subscriber(), optional]), ...WHY, ...ticket })
   t.match(await put({}), { status: 422, body: { code: 'ticket_invalid' } })
-  t.match(await put({ ticket: '4711' }), { status: 200, body: { open_rotation: { rotation_id: job.rotation_id } } })
+  t.match(await put({ ticket: '4711' }), { status: 200, body: { ticket_check: 'format', open_rotation: { rotation_id: job.rotation_id } } })
   await until(async () => (await world.job(name, job)).state === 'distributed')
   job = await walk(t, name, await world.job(name, job), 'distributed')
   own.unhealthy = true

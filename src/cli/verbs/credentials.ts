@@ -8,6 +8,7 @@ import { jsonOption, keyOption, minPositionOption, reasonOption, ticketOption, t
 import { printCredential, type CredentialPage } from './credentials-page.ts'
 import { template, vendorKinds } from './credentials-template.ts'
 import { readValue, valueFileOption } from './credential-value.ts'
+import { ticketNote } from './rotations-job.ts'
 
 interface PutOptions extends Json { manifest: string, reason?: string, ticket?: string, ifMatch?: string, key?: string }
 interface AdoptOptions extends Json { valueFile?: string, vendorTokenId?: string, expiresAt?: string, reason?: string, key?: string }
@@ -77,7 +78,7 @@ const putVerb = (credentials: Command, bind: Bind): void => {
     const manifest = await readJson(options.manifest)
     const reason = await reasonFor(options.reason, `the manifest of ${name}`, surroundings)
     try {
-      const { body } = await client.request<{ manifest_version: number }>('PUT', credentialPath(name), {
+      const { body } = await client.request<{ manifest_version: number, ticket_check: 'open' | 'format' | null }>('PUT', credentialPath(name), {
         key: options.key,
         body: { manifest, reason, ...options.ticket !== undefined && { ticket: options.ticket } },
         ...options.ifMatch !== undefined && { ifMatch: `"${options.ifMatch}"` }
@@ -85,6 +86,7 @@ const putVerb = (credentials: Command, bind: Bind): void => {
       if (options.json === true) terminal.json(body)
       else {
         terminal.line(`put: manifest of ${name}, version ${body.manifest_version}`)
+        for (const note of ticketNote(body, options)) terminal.note(note)
         terminal.note(`If its value is not in the vault yet: chancery credentials adopt ${name}. Then: chancery rotate ${name}`)
       }
       return 'done'

@@ -62,7 +62,7 @@ export const takeStep = async (client: Client, job: JobView, step: Step, body: S
 }
 
 /** Where there is no ticket system: what a ticket is worth, so that nobody believes that it was looked up. */
-export const ticketNote = ({ ticket_check: check }: JobView, { ticket }: StepBody): string[] =>
+export const ticketNote = ({ ticket_check: check }: Pick<JobView, 'ticket_check'>, { ticket }: Pick<StepBody, 'ticket'>): string[] =>
   ticket !== undefined && check === 'format' ? ['The ticket was not looked up: no ticket system is configured, only its form was checked.'] : []
 
 /** Shows the job until it waits for somebody or has ended; Ctrl-C ends the watching, not the job. */

@@ -3,13 +3,16 @@ import { Type } from '@sinclair/typebox'
 import { defineEvent } from '../event.ts'
 import { Count, InstantField, Uuid, closed } from '../fields.ts'
 import { CredentialName, Fingerprint, SubscriberName, VendorTokenId } from './fields.ts'
+import { TicketCheck } from '../rotation/events.ts'
 import { ManifestField } from './manifest.ts'
 
 const credential = () => ({ credential: CredentialName() })
 
 export const credentialEvents = {
   'credential.manifest_put': defineEvent(1, 'A version of the manifest holds from now on, also for an open rotation.', Type.Object({
-    ...credential(), version: Count(), manifest: ManifestField(), putAt: InstantField()
+    ...credential(), version: Count(), manifest: ManifestField(),
+    /** Where it lets a required consumer of an open rotation go, which needs a ticket. */
+    ticketCheck: Type.Optional(TicketCheck()), putAt: InstantField()
   }, closed)),
   'credential.value_adopted': defineEvent(1, 'The value in use was handed to the vault, so that it can be rotated.', Type.Object({
     ...credential(), valueId: Uuid(), fingerprint: Fingerprint(), vendorTokenId: Type.Optional(VendorTokenId()), expiresAt: Type.Optional(InstantField()), adoptedAt: InstantField()

@@ -16,7 +16,7 @@ export const proofOutcomes = ['proved', 'unproved', 'unhealthy', 'unreachable', 
 const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((word) => Type.Literal(word)))
 /** What was done about a ticket: it was found open, or, without a ticket system, only its form was looked at. */
 export const ticketChecks = ['open', 'format'] as const
-const TicketCheck = () => oneOf(ticketChecks)
+export const TicketCheck = () => oneOf(ticketChecks)
 const of = () => ({ credential: CredentialName(), rotationId: Uuid() })
 const Consumers = () => Type.Array(SubscriberName(), { maxItems: 500 })
 const Exchanges = () => Type.Array(ExchangeField(), { maxItems: 8 })

@@ -7,6 +7,7 @@ import type { RotationFact } from './fact.ts'
 import { acknowledged, again, backAgain, backUnproved, deliveriesRecorded, deliveriesStarted, fresh, move, proofsRecorded, settled, waived, withConsumers } from './fold-consumers.ts'
 import type { JobState } from './job.ts'
 import { SYSTEM } from './rules.ts'
+import { isBehind } from './standing.ts'
 import type { Job, Minting, Revoking } from './state.ts'
 
 export const isRotationFact = (event: RecordedOf<'credential'>): event is RotationFact => event.type.startsWith('rotation.')
@@ -77,7 +78,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.distributed': return to('distributed', { distribution: { ...job.distribution, endedAt: at } })
     case 'rotation.distribute_partial': return to('distribute_partial', { distribution: { ...job.distribution, endedAt: at } })
     case 'rotation.retry_requested': {
-      const behind = [...job.consumers].filter(([, { status, probe, provedAt }]) => status !== 'succeeded' || (probe !== undefined && provedAt === undefined))
+      const behind = [...job.consumers].filter(([, consumer]) => isBehind(consumer))
       const change = { distribution: { attempt: event.data.attempt, endedAt: undefined }, round: undefined }
       return move(withConsumers({ ...job, ...change }, behind.map(([name]) => name), again), 'distributing', at)
     }

@@ -2,7 +2,7 @@
 import { abortTable } from './abort-table.ts'
 import type { JobState, StepName } from './job.ts'
 import { notRefused, notTaken } from './sentences.ts'
-import { mayHold } from './standing.ts'
+import { isBehind, mayHold } from './standing.ts'
 import type { Job } from './state.ts'
 
 /** What may be asked for besides abort. `retry` and `waive` only while there is somebody for it. */
@@ -88,10 +88,6 @@ export const meaningOf = ({ state, mode, gateClosed, failure, abort }: Pick<Job,
   return abort?.checkedDead === true && state !== 'done' ? `${meaning} Abort was refused: the old value is dead, the way is forward.` : meaning
 }
 
-/** Delivered not at all, or unproved by the last answer. */
-const behind = ({ consumers }: Job): boolean =>
-  [...consumers.values()].some(({ status, probe, provedAt }) => status !== 'succeeded' || (probe !== undefined && provedAt === undefined))
-
 const waivable = ({ consumers }: Job): boolean => [...consumers.values()].some(({ subscriber, waived }) => !subscriber.required && waived === undefined)
 
 /** True if somebody may have taken the new value while there is no old one to give back, unless the new one is dead too (ADR 0151). */
@@ -99,7 +95,7 @@ export const replacedAlready = (job: Job): boolean => job.mode === 'replace' && 
 
 /** What may be asked for now. */
 export const offered = (job: Job): StepName[] => {
-  const steps = stepTable[job.state].filter((step) => (step !== 'retry' || behind(job)) && (step !== 'waive' || waivable(job)))
+  const steps = stepTable[job.state].filter((step) => (step !== 'retry' || [...job.consumers.values()].some(isBehind)) && (step !== 'waive' || waivable(job)))
   return abortable(job) ? [...steps, 'abort'] : steps
 }
 

@@ -66,7 +66,7 @@ export const putManifestOn = (
   const version = credential.status === 'known' ? credential.version + 1 : 1
   const value = credential.status === 'known' && elsewhere ? credential.value : undefined
   return [
-    { type: 'credential.manifest_put', data: { credential: name, version, manifest, putAt: at.toISOString() } },
+    { type: 'credential.manifest_put', data: { credential: name, version, manifest, ...gone.length > 0 && ticket !== undefined && { ticketCheck: ticket }, putAt: at.toISOString() } },
     ...value === undefined ? [] : [superseded(name, value.valueId, at, graceMs)]
   ]
 }

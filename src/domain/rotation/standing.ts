@@ -19,6 +19,10 @@ export const givenBack = ({ abort, consumers }: Job): ConsumerState[] => (abort?
 /** Who keeps the new token from being revoked on the way back: required, and not proved to use the old value again. */
 export const notBack = (job: Job): string[] => namesOf(givenBack(job).filter(({ subscriber, status, provedAt }) => subscriber.required && (status !== 'succeeded' || provedAt === undefined)))
 
+/** Worth a retry: it was not delivered, or its last answer did not prove the value. Who is waived is waited for no more. */
+export const isBehind = ({ status, probe, provedAt, waived }: ConsumerState): boolean =>
+  waived === undefined && (status !== 'succeeded' || (probe !== undefined && provedAt === undefined))
+
 export const namesOf = (consumers: readonly ConsumerState[]): string[] => consumers.map(({ subscriber }) => subscriber.consumer)
 
 /** True if the round of proofs before revoking is one of the manifest that holds, and each consumer proved in it or is waived. */

@@ -14,6 +14,7 @@ import { accepted, located } from '../answers.ts'
 import { vaultFor } from '../clear-text.ts'
 import { manifestItem, manifestOf } from '../manifest-items.ts'
 import { dueIn } from '../cursors.ts'
+import { forbid } from '../forbid.ts'
 import { inWireForm, manifestBody } from '../manifest-body.ts'
 import * as schemas from '../schemas/credentials.ts'
 import { limitOf } from '../schemas/shared.ts'
@@ -77,7 +78,8 @@ export const credentialRoutes = (deps: CredentialRouteDeps): FastifyPluginAsyncT
     const context = contextWithWhy(request, `credential-${name}`, { reason, ...ticket !== undefined && { ticket } })
     const receipt = await inWireForm(putManifest(deps, { credential: name, manifest: manifestOf(manifest, name), ...ifMatch !== undefined && { ifMatch } }, context))
     const credential = known(receipt.state)
-    return accepted(reply, receipt, { credential: name, manifest_version: credential.version, open_rotation: openItem(credential) })
+    const put = receipt.events.find((event) => event.type === 'credential.manifest_put')
+    return accepted(reply, receipt, { credential: name, manifest_version: credential.version, ticket_check: put?.data.ticketCheck ?? null, open_rotation: openItem(credential) })
   })
 
   app.post(`${PATH}/:name/value`, {
@@ -98,11 +100,10 @@ const known = (credential: Credential): KnownCredential =>
   credential.status === 'known' ? credential : refuse('subject_not_found', 'There is no such credential. GET /api/v1/credentials lists them all; PUT its manifest to make one.')
 
 /** Rotating our own tokens issues them: whoever writes such a manifest needs the right that issuing needs (ADR 0182). */
-const mayIssueTokens = async ({ caller, method, id, routeOptions: { url = '' }, server: { door: { access } } }: FastifyRequest): Promise<void> => {
-  const permission = 'principals.write'
-  if (caller !== undefined && allows(caller.roles, permission)) return
-  if (caller !== undefined) await access.noteRefusal({ caller, permission, route: `${method} ${url}`, requestId: id })
-  refuse('forbidden', 'A manifest of the kind chancery-token issues access tokens: that needs the right to issue them besides.', { permission })
+const mayIssueTokens = async (request: FastifyRequest): Promise<void> => {
+  const { caller } = request
+  if (caller !== undefined && allows(caller.roles, 'principals.write')) return
+  await forbid(request, 'principals.write', 'A manifest of the kind chancery-token issues access tokens: that needs the right to issue them besides.')
 }
 
 const openItem = (credential: Credential) => {

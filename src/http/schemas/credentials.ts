@@ -4,7 +4,7 @@ import { Fingerprint, VendorTokenId } from '../../domain/credential/fields.ts'
 import { sensitivities } from '../../domain/credential/manifest.ts'
 import { jobStates } from '../../domain/rotation/job.ts'
 import { CredentialParams, Manifest, ShownManifest } from './manifest.ts'
-import { Name, nullable, Value } from './rotations.ts'
+import { Name, nullable, TicketChecked, Value } from './rotations.ts'
 import { Accepted, closed, Cursor, DecimalString, Id, Limit, Page, Reason, Ticket, Time } from './shared.ts'
 
 export { CredentialParams }
@@ -50,7 +50,7 @@ const TypedTicket = () => Type.String({ maxLength: 256, description: 'Needed whe
 /** The body besides its manifest. The pattern of visible text needs a flag that who reads this one does not set (src/http/manifest-body.ts). */
 export const ManifestEnvelope = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 2000 }), ticket: Type.Optional(TypedTicket()) }, closed)
 export const ManifestBody = Type.Object({ manifest: Manifest, ...ManifestEnvelope.properties, reason: Reason() }, closed)
-export const ManifestAccepted = Accepted({ credential: Name(), manifest_version: Type.Integer({ minimum: 0 }), open_rotation: nullable(Open) })
+export const ManifestAccepted = Accepted({ credential: Name(), manifest_version: Type.Integer({ minimum: 0 }), ticket_check: TicketChecked('What was done about the ticket by which a required consumer of an open rotation leaves; null where none was needed'), open_rotation: nullable(Open) })
 
 export const ValueBody = Type.Object({
   value: Value(),

@@ -68,6 +68,8 @@ const Progress = Type.Object({
   waived: nullable(Type.Object({ by: Actor, at: Time(), ticket: nullable(Type.String({ maxLength: 64 })) }, closed))
 }, closed)
 
+export const TicketChecked = (what: string) => nullable(oneOf(ticketChecks, { description: `${what}. open: the ticket system says that it is; format: there is no ticket system, only its form was looked at` }))
+
 const jobFields = {
   credential: Name(),
   rotation_id: Id(),
@@ -81,7 +83,7 @@ const jobFields = {
   opened_by: Actor,
   changed_at: Time(),
   ended_at: nullable(Time()),
-  ticket_check: nullable(oneOf(ticketChecks, { description: 'What was done about the last ticket: open: the ticket system says that it is; format: there is no ticket system, only its form was looked at' })),
+  ticket_check: TicketChecked('What was done about the last ticket'),
   old_value: Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()) }, closed),
   new_value: nullable(Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()), fingerprint: Fingerprint() }, closed)),
   failure: nullable(Exchange, 'The exchange that made a stage fail'),

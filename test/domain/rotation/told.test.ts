@@ -1,8 +1,10 @@
 // What a job tells an operator beyond its state: why the vendor's answer will not do, which tokens nobody explains, what is worth retrying.
 import t from 'tap'
+import { putManifestOn } from '../../../src/domain/rotation/open.ts'
+import { validationEnded } from '../../../src/domain/rotation/outcomes-consumers.ts'
 import { verified } from '../../../src/domain/rotation/outcomes.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
-import { exchange, into, ROTATION, rules, tell, type Told } from './world.ts'
+import { exchange, into, manifest, NAME, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
 
 const viewOf = (told: Told) => jobView(told.credential, ROTATION, told.now(), rules)
 
@@ -15,4 +17,30 @@ t.test('a made-up value that the vendor did not refuse', async (t) => {
   t.match(told('200', 'random_accepted')?.meaning, /lets in a value that was made up at random.*authenticate/)
   t.match(viewOf(into('verify_failed'))?.meaning, /did not accept the probes/, 'every other probe speaks for itself')
   t.match(viewOf(into('verifying', tell('replace')).record(verified(1, [{ ...exchange('failed', '403'), probe: 'refuses_random', failure: 'no_refusal' }])))?.meaning, /refused_statuses/)
+})
+
+t.test('who is waived is retried no more', async (t) => {
+  const told = into('validation_failed')
+  t.ok(viewOf(told)?.steps.includes('retry'), 'as long as somebody is waited for')
+  told.step({ kind: 'waive', consumer: 'two' })
+  t.notOk(viewOf(told)?.steps.includes('retry'))
+  const both = into('validating', tell('rotate', [...usual(), subscriber('three')])).prove(['one']).prove(['two', 'three'], 'unproved').record(validationEnded(1, 'validate'))
+    .step({ kind: 'waive', consumer: 'two' }).step({ kind: 'retry' })
+  t.equal(both.state, 'distributing')
+  t.equal(both.job.consumers.get('three')?.status, 'pending', 'who is not waived is given the value again')
+  t.equal(both.job.consumers.get('two')?.status, 'succeeded', 'nobody waits for the tries of one that is')
+})
+
+t.test('what was done about the ticket by which a manifest lets a required consumer go', async (t) => {
+  const put = (told: Told, consumers: ReturnType<typeof usual>, ticket: 'open' | 'format' | undefined) =>
+    putManifestOn(told.credential, { name: NAME, manifest: manifest(consumers), ticket, at: told.now(), graceMs: 1 })
+  for (const ticket of ['open', 'format'] as const) {
+    const told = into('distribute_partial')
+    const facts = put(told, usual().slice(1), ticket)
+    t.match(facts, [{ type: 'credential.manifest_put', data: { ticketCheck: ticket } }])
+    t.equal(viewOf(told.facts(facts))?.ticketCheck, ticket)
+  }
+  t.notOk('ticketCheck' in (put(into('distribute_partial'), usual(), 'open')[0]?.data ?? {}), 'where none was needed, none was looked at')
+  const asked = into('confirming')
+  t.equal(viewOf(asked.facts(put(asked, usual(), undefined)))?.ticketCheck, 'format', 'a version without a ticket says nothing about the last one')
 })
