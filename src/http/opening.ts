@@ -5,6 +5,7 @@ import { refuse } from '../domain/codes.ts'
 import { Clear } from '../domain/personal.ts'
 import { allows } from '../domain/principal/roles.ts'
 import { commandContext } from './command-context.ts'
+import { forbid } from './forbid.ts'
 
 const PERMISSION = 'accounts.open_deleted'
 
@@ -18,12 +19,9 @@ export const openingOf = async (
   if (wanted !== 'true') {
     return reason === undefined && ticket === undefined ? undefined : refuse('invalid_request', 'reason and ticket belong to include_deleted=true.')
   }
-  const { caller, routeOptions: { url = '' } } = request
+  const { caller } = request
   if (caller === undefined || !allows(caller.roles, PERMISSION)) {
-    if (caller !== undefined) {
-      await request.server.door.access.noteRefusal({ caller, permission: PERMISSION, route: `${request.method} ${url}`, requestId: request.id })
-    }
-    return refuse('forbidden', `Deleted accounts need the right ${PERMISSION}, which none of your roles carries.`, { permission: PERMISSION })
+    return await forbid(request, PERMISSION, `Deleted accounts need the right ${PERMISSION}, which none of your roles carries.`)
   }
   if (reason === undefined) return refuse('invalid_request', 'include_deleted=true needs a reason: it is recorded with each deleted account that is shown.')
   const context = commandContext(request, { ...ticket !== undefined && { ticket } })

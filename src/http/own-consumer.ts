@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Refusal } from '../domain/codes.ts'
 import type { Asking } from '../domain/consumer/consumer.ts'
+import { noteForbidden } from './forbid.ts'
 
 /** Runs a command on a consumer as the caller. What is refused with `forbidden` is noted before it is answered. */
 export const asOwner = async <T>(request: FastifyRequest, command: (by: Asking) => Promise<T>): Promise<T> => {
@@ -10,9 +11,7 @@ export const asOwner = async <T>(request: FastifyRequest, command: (by: Asking) 
   try {
     return await command({ principalId: caller.principalId, forOthers: caller.roles.has('superadmin') })
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'forbidden') {
-      await request.server.door.access.noteRefusal({ caller, permission: 'lobby.write', route: `${request.method} ${url}`, requestId: request.id })
-    }
+    if (error instanceof Refusal && error.code === 'forbidden') await noteForbidden(request, 'lobby.write')
     throw error
   }
 }

@@ -3,13 +3,14 @@ import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { refuse } from '../../domain/codes.ts'
 import { LogUnavailable } from '../../log-errors.ts'
+import { forbid } from '../forbid.ts'
 
 export default fp(async (app) => {
   const { access } = app.door
   app.decorateRequest('caller', undefined)
 
   app.addHook('onRequest', async (request, reply) => {
-    const { config, url = request.url } = request.routeOptions
+    const { config } = request.routeOptions
     if (config.access === 'public' || request.is404) return
     const { permission } = config
     const token = bearer(request)
@@ -27,18 +28,14 @@ export default fp(async (app) => {
     }
     request.caller = verdict.caller
     if (verdict.outcome === 'forbidden' && permission !== undefined) {
-      const route = `${request.method} ${url}`
-      await access.noteRefusal({ caller: verdict.caller, permission, route, requestId: request.id })
-      refuse('forbidden', `This needs the right ${permission}, which none of your roles carries.`, { permission })
+      await forbid(request, permission, `This needs the right ${permission}, which none of your roles carries.`)
     }
   })
 })
 
-const bearer = (request: FastifyRequest): string | undefined => {
-  const header = request.headers.authorization
-  if (header === undefined) return undefined
-  return /^Bearer +(\S+)$/i.exec(header)?.[1] ?? ''
-}
+/** The token that was sent: empty if what was sent is none. */
+export const bearer = ({ headers: { authorization } }: Pick<FastifyRequest, 'headers'>): string | undefined =>
+  authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? ''
 
 /** 127.0.0.0/8 and ::1, also mapped. */
 export const isLoopback = (ip: string): boolean => /^(::ffff:)?127\.|^::1$/.test(ip)

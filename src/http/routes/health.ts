@@ -3,9 +3,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { refuse } from '../../domain/codes.ts'
+import type { JobView } from '../../domain/rotation/job.ts'
 import type { ProjectionStatus } from '../../queries.ts'
 import { isFromHere } from '../from-here.ts'
 import type { Metrics } from '../metrics.ts'
+import type { OpenJobs } from '../open-jobs.ts'
+import { bearer } from '../plugins/authentication.ts'
 
 export interface HealthRouteDeps {
   /** Name → resolves if the store answers. */
@@ -13,6 +16,8 @@ export interface HealthRouteDeps {
   projections: () => Promise<readonly ProjectionStatus[]>
   /** What the lifecycle stream is published to; absent where this process does not publish. It is no condition of being ready: commands go on without it. */
   publisher?: () => { status: 'waiting' | 'away' | 'stopped' | 'ready', lagEntries: number | undefined, lagMs: number | undefined, remarks: readonly string[] }
+  /** Nor are rotations one: what an operator should look at is said beside it. */
+  rotations: OpenJobs
   metrics: Metrics
 }
 
@@ -35,6 +40,12 @@ const Ready = Type.Object({
     lag_ms: Type.Union([Type.Integer(), Type.Null()], { description: 'Age of the oldest of them' }),
     remarks: Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 20 })
   }, { additionalProperties: false, description: 'Not a condition of being ready: what is to be published waits in the log' })),
+  rotations: Type.Optional(Type.Object({
+    open: Type.Integer(),
+    alarms: Type.Array(Type.Object({
+      credential: Type.String({ maxLength: 48 }), rotation_id: Type.String({ maxLength: 36 }), state: Type.String({ maxLength: 32 }), alarm: Type.String({ maxLength: 2000 })
+    }, { additionalProperties: false }), { maxItems: 100, description: 'Open rotations that an operator should look at, for instance since the old token is not seen refused for minutes' })
+  }, { additionalProperties: false, description: 'Not a condition of being ready; absent where the read model does not answer' })),
   projections: Type.Optional(Type.Array(Type.Object({
     name: Type.String({ maxLength: 64 }),
     version: Type.Integer(),
@@ -46,7 +57,7 @@ const Ready = Type.Object({
   }), { maxItems: 100 }))
 }, { additionalProperties: false })
 
-export const healthRoutes = ({ stores, projections, publisher, metrics }: HealthRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
+export const healthRoutes = ({ stores, projections, publisher, rotations, metrics }: HealthRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
   const { access } = app.door
 
   app.get('/health/live', {
@@ -56,14 +67,16 @@ export const healthRoutes = ({ stores, projections, publisher, metrics }: Health
 
   app.get('/health/ready', {
     config: { access: 'public', rateLimit: WATCHED },
-    schema: { tags, summary: 'Each store and each read model; in full only from the machine itself or with metrics.read', response: { 200: Ready, 503: Ready } }
+    schema: { tags, summary: 'Each store and each read model, and rotations to look at; in full only from the machine itself or with metrics.read', response: { 200: Ready, 503: Ready } }
   }, async (request, reply) => {
     const [checked, models] = await Promise.all([checkAll(stores), projections().catch(() => undefined)])
     const ready = models !== undefined && models.every(({ state }) => state === 'serving') && Object.values(checked).every(({ status }) => status === 'up')
     const full = await maySeeAll(request)
+    const jobs = full ? await inTime(rotations()) : undefined
     return reply.code(ready ? 200 : 503).send({
       status: ready ? 'ready' as const : 'not_ready' as const,
-      ...full && { stores: checked, projections: (models ?? []).map(projectionItem), ...publisher !== undefined && { publisher: publisherItem(publisher()) } }
+      ...full && { stores: checked, projections: (models ?? []).map(projectionItem), ...publisher !== undefined && { publisher: publisherItem(publisher()) } },
+      ...jobs !== undefined && { rotations: rotationsItem(jobs) }
     })
   })
 
@@ -80,7 +93,7 @@ export const healthRoutes = ({ stores, projections, publisher, metrics }: Health
 
   const maySeeAll = async (request: FastifyRequest): Promise<boolean> => {
     if (isFromHere(request)) return true
-    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
+    const token = bearer(request)
     if (token === undefined) return false
     return (await access.judge(token, 'metrics.read').catch(() => undefined))?.outcome === 'allowed'
   }
@@ -93,12 +106,23 @@ const checkAll = async (stores: HealthRouteDeps['stores']): Promise<Record<strin
 
 const check = async (ask: () => Promise<unknown>): Promise<Check> => {
   const began = performance.now()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => { timer = setTimeout(resolve, PATIENCE, false) })
-  const up = await Promise.race([ask().then(() => true, () => false), late])
-  clearTimeout(timer)
-  return { status: up ? 'up' : 'down', took_ms: Math.round(performance.now() - began) }
+  const up = await inTime(ask().then(() => true, () => false))
+  return { status: up === true ? 'up' : 'down', took_ms: Math.round(performance.now() - began) }
 }
+
+/** Undefined for what takes too long. */
+const inTime = async <T>(answer: Promise<T>): Promise<T | undefined> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => { timer = setTimeout(resolve, PATIENCE, undefined) })
+  const first = await Promise.race([answer, late])
+  clearTimeout(timer)
+  return first
+}
+
+const rotationsItem = (jobs: readonly JobView[]) => ({
+  open: jobs.length,
+  alarms: jobs.flatMap(({ credential, rotationId, state, alarm }) => alarm === undefined ? [] : [{ credential, rotation_id: rotationId, state, alarm }]).slice(0, 100)
+})
 
 const publisherItem = ({ status, lagEntries, lagMs, remarks }: ReturnType<NonNullable<HealthRouteDeps['publisher']>>) => ({
   status, lag_entries: lagEntries ?? null, lag_ms: lagMs === undefined ? null : Math.round(lagMs), remarks: remarks.slice(0, 20).map((remark) => remark.slice(0, 1000))

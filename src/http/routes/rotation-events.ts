@@ -8,6 +8,7 @@ import type { Vault } from '../../ports.ts'
 import { vaultFor } from '../clear-text.ts'
 import { isPosition, positionIn } from '../cursors.ts'
 import { actorItem, jobItem } from '../job-items.ts'
+import { bearer } from '../plugins/authentication.ts'
 import { readerOf, type FeedDeps, type JobFact, type JobReader } from '../rotation-feed.ts'
 import * as schemas from '../schemas/rotations.ts'
 import { Cursor, limitOf, Limit, closed } from '../schemas/shared.ts'
@@ -122,10 +123,8 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
   })
 
   /** A token that was revoked opens nothing, also not what it opened before. A log that is away says nothing about it. */
-  const mayStill = async ({ headers }: FastifyRequest): Promise<boolean> => {
-    const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-    return app.door.access.judge(token, READ.permission).then(({ outcome }) => outcome === 'allowed', () => true)
-  }
+  const mayStill = (request: FastifyRequest): Promise<boolean> =>
+    app.door.access.judge(bearer(request), READ.permission).then(({ outcome }) => outcome === 'allowed', () => true)
 }
 
 const lastEventId = ({ headers }: FastifyRequest): bigint | undefined => {

@@ -4,11 +4,11 @@ import type { FastifyRequest } from 'fastify'
 import { acknowledge, fetchValue, hasNewest } from '../../commands/rotations/consumers.ts'
 import type { FetchDeps } from '../../commands/rotations/deps.ts'
 import { openWebhookSecret, registerKey, type SubscriberDeps } from '../../commands/subscribers/subscribers.ts'
-import { refuse } from '../../domain/codes.ts'
 import { consumerRoleOf } from '../../domain/principal/roles.ts'
 import { keyOf } from '../../domain/subscriber/subscriber.ts'
 import { accepted } from '../answers.ts'
 import { commandContext } from '../command-context.ts'
+import { forbid } from '../forbid.ts'
 import * as schemas from '../schemas/subscribers.ts'
 
 export type SubscriberRouteDeps = SubscriberDeps & FetchDeps
@@ -83,10 +83,7 @@ const unkept = (reply: { header (name: string, value: string): unknown }): void 
 
 /** The role `consumer:{name}` is of that name alone, and no other role stands in for it, also not a superadmin's (decision 34). */
 const ownNameOnly = async (request: FastifyRequest): Promise<void> => {
-  const { caller, method, id, routeOptions: { url = '' }, server: { door: { access } } } = request
   const { name = '' } = request.params as { name?: string }
-  const role = consumerRoleOf(name)
-  if (caller?.roles.has(role) === true) return
-  if (caller !== undefined) await access.noteRefusal({ caller, permission, route: `${method} ${url}`, requestId: id })
-  refuse('forbidden', 'What is meant for a consumer is given to the principal with its own role consumer:{name}, and to nobody else.', { permission })
+  if (request.caller?.roles.has(consumerRoleOf(name)) === true) return
+  await forbid(request, permission, 'What is meant for a consumer is given to the principal with its own role consumer:{name}, and to nobody else.')
 }
