@@ -1,17 +1,16 @@
 // What rotations show of themselves in Prometheus's form: how many are open in which state, and which an operator should look at.
 import { Gauge, type Registry } from 'prom-client'
-import { openJob } from '../domain/credential/credential.ts'
-import { hasEnded, jobStates, type JobView } from '../domain/rotation/job.ts'
-import { jobView } from '../domain/rotation/view.ts'
-import type { RotationRules } from '../domain/rotation/rules.ts'
-import type { Clock } from '../ports.ts'
+import { hasEnded, jobStates } from '../domain/rotation/job.ts'
 import type { RotationQueries } from '../rotation-queries.ts'
+import { openJobs, type OpenJobsDeps } from './open-jobs.ts'
 
-export interface RotationFigures { rotations: Pick<RotationQueries, 'open' | 'dueCount'>, clock: Clock, rules: RotationRules }
+export type RotationFigures = OpenJobsDeps & { rotations: Pick<RotationQueries, 'dueCount'> }
 
 /** Registers them; the read model is asked whenever the page is read, and what it does not answer is left out. */
 export const registerRotationMetrics = (registry: Registry, { rotations, clock, rules }: RotationFigures): void => {
   const registers = [registry]
+  /** Both gauges are collected at once. */
+  const opened = openJobs({ rotations, clock, rules })
   const open = new Gauge({
     name: 'chancery_rotations_open',
     help: 'Open rotations by state.',
@@ -46,18 +45,4 @@ export const registerRotationMetrics = (registry: Registry, { rotations, clock, 
       if (found !== undefined) due.set(found)
     }
   })
-
-  let looking: Promise<JobView[] | undefined> | undefined
-  /** Both gauges are collected at once: one look serves both. */
-  const opened = (): Promise<JobView[] | undefined> => {
-    looking ??= look().catch(() => undefined).finally(() => { looking = undefined })
-    return looking
-  }
-  const look = async (): Promise<JobView[]> => {
-    const now = clock.now()
-    return (await rotations.open()).flatMap((credential) => {
-      const job = openJob(credential)
-      return (job && jobView(credential, job.rotationId, now, rules)) ?? []
-    })
-  }
 }

@@ -26,6 +26,7 @@ import { authRoutes } from '../http/routes/auth.ts'
 import { enrolPage } from '../http/routes/enrol-page.ts'
 import { enrolmentRoutes } from '../http/routes/enrolment.ts'
 import { ghostInternalRoutes } from '../http/routes/ghost-internal.ts'
+import { openJobs } from '../http/open-jobs.ts'
 import { healthRoutes } from '../http/routes/health.ts'
 import { internalUserRoutes } from '../http/routes/internal-users.ts'
 import { lifecycleOperationRoutes } from '../http/routes/lifecycle-operations.ts'
@@ -68,6 +69,7 @@ export const routesOf = (parts: Parts): FastifyPluginAsyncTypebox[] => {
   const { config, aggregates, clock, events, ids, keys, mail, metrics, postgres: { database, pool }, projections, redis, lifecycleStream, rotations, vault } = parts
   const { positions, operations } = projections
   const health = healthRoutes({
+    rotations: openJobs({ rotations: rotations.queries, clock, rules: rotations.deps.rules }),
     stores: { event_store: () => events.ping(), postgres: () => pool.query('select 1') }, projections: () => operations.list(), metrics,
     ...redis !== undefined && { publisher: () => publisherHealth(redis, lifecycleStream.publisher?.status()) }
   })
