@@ -47,9 +47,9 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
       const body = bodyWith(jwe)
       const secret = webhookSecret({ consumer, credential, url })
       const headers = signedHeaders({ id: `${rotationId}-${consumer}-${deliverySeq}`, at, body, secret })
-      const answer = await outgoing.request({ method: 'POST', url, headers, body, secrets: [...secrets, secret], probe: 'push', keep: KEPT })
+      const answer = await outgoing.request({ method: 'POST', url, headers, body, shown: bodyWith('[sealed]'), secrets: [...secrets, secret], probe: 'push', keep: KEPT })
       const status = answered(answer)
-      const exchange = shownAs(answer.exchange, { asked: bodyWith('[sealed]'), ...answer.body?.includes(jwe) === true && { answered: '[what was sealed, among others]' } })
+      const exchange = answeredAs(answer.exchange, answer.body?.includes(jwe) === true ? '[what was sealed, among others]' : undefined)
       if (status === undefined) return { status: 'unreachable', exchange: { ...exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
       const taken = status >= 200 && status < 300
       return { status: taken ? 'succeeded' : 'failed', exchange: { ...exchange, outcome: taken ? 'passed' : 'failed' } }
@@ -63,7 +63,7 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
       const status = answered(answer)
       if (status === undefined) return { outcome: 'unreachable', exchange: { ...answer.exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
       const { outcome, proof } = judge({ status, body: answer.body, needsProof: subscriber.proof.kind === 'possession', credential, nonce, value })
-      return { outcome, exchange: { ...shownAs(answer.exchange, { answered: withoutProof(answer, proof) }), outcome: outcome === 'proved' ? 'passed' : 'failed' } }
+      return { outcome, exchange: { ...answeredAs(answer.exchange, withoutProof(answer, proof)), outcome: outcome === 'proved' ? 'passed' : 'failed' } }
     }
   }
 }
@@ -84,14 +84,8 @@ const answered = ({ status, exchange }: Answered): number | undefined =>
  * What is sealed is no value, and a proof tells nothing of one; but sealed text opens for whoever gets hold of the consumer's
  * key one day, and a short value could be guessed from nonce and proof at leisure. The log is no place for either.
  */
-const shownAs = (exchange: Exchange, { asked, answered }: { asked?: string, answered?: string | undefined }): Exchange => {
-  const { request, answer } = exchange
-  return {
-    ...exchange,
-    ...asked !== undefined && { request: { ...request, body: asked } },
-    ...answer !== undefined && answered !== undefined && { answer: { ...answer, body: answered } }
-  }
-}
+const answeredAs = (exchange: Exchange, body: string | undefined): Exchange =>
+  exchange.answer === undefined || body === undefined ? exchange : { ...exchange, answer: { ...exchange.answer, body } }
 
 /** The answer's body without its proof; of one that is cut off, perhaps in the middle of it, nothing else stays. */
 const withoutProof = ({ exchange, body = '' }: Answered, proof: string | undefined): string | undefined => {

@@ -42,7 +42,9 @@ export const targetOf = (url: unknown, text: string, scrub: Scrub): string => {
 export const bodyOf = (body: string, scrub: Scrub, keep: number): string => cut(storable(scrub(body, Math.min(keep, BODY_LIMIT))), Math.min(keep, BODY_LIMIT), body.length)
 
 /** NUL and lone surrogates would stop a read model for good (Postgres takes neither). */
-const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd')
+const storable = (text: string): string => SUSPECT.test(text) ? text.replace(/\0|\p{Surrogate}/gu, '\ufffd') : text
+/** Half of a pair may be one of a whole pair: what this finds is looked at character by character. */
+const SUSPECT = /[\0\ud800-\udfff]/
 
 /** `length`: of the whole, where the text is only its beginning. */
 const cut = (text: string, limit: number, length = text.length): string => {

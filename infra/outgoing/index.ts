@@ -33,6 +33,8 @@ export interface OutgoingRequest {
    * side is just closing would leave it unknown. Default: false, connections are kept for a few seconds.
    */
   ownConnection?: boolean
+  /** What the exchange shows instead of the body. */
+  shown?: string
   /** So much of each body stands in the exchange, in characters; default and at most 4,096. */
   keep?: number
 }
@@ -75,7 +77,7 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
   // Vendors and consumers are many hosts with a request now and then: each kept connection ends by itself after 4 s.
   const connections = createConnections({ connect, keepMs: 4_000 })
 
-  const request = async ({ method, url: text, headers = {}, body, secrets, probe, ownConnection = false, keep = 4_096 }: OutgoingRequest): Promise<Answered> => {
+  const request = async ({ method, url: text, headers = {}, body, secrets, probe, ownConnection = false, shown = body, keep = 4_096 }: OutgoingRequest): Promise<Answered> => {
     const at = new Date()
     const begun = performance.now()
     const scrub = createScrub(secrets)
@@ -92,7 +94,7 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
       outcome: whole && answer.status >= 200 && answer.status < 300 ? 'passed' : whole || !sent || failure === 'redirect_refused' ? 'failed' : 'unknown',
       request: {
         method, target: targetOf(url, text, scrub), headers: headersOf(asked.shown, scrub),
-        ...(body !== undefined && { body: bodyOf(body, scrub, keep) })
+        ...(shown !== undefined && { body: bodyOf(shown, scrub, keep) })
       },
       ...(answer && {
         answer: { status: String(answer.status), headers: headersOf(answer.headers, scrub), ...(answer.body !== undefined && { body: bodyOf(answer.body, scrub, keep) }) }

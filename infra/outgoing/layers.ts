@@ -21,6 +21,9 @@ const all = escapesOf(['percent', 'backslash', 'entity'])
 const singly = (['percent', 'backslash', 'entity'] as const).map((kind) => escapesOf([kind]))
 const named: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'", '\\n': '\n', '\\r': '\r', '\\t': '\t', '\\b': '\b', '\\f': '\f' }
 
+/** One of these stands in front of each of them. */
+const ESCAPES = /[%\\&]/
+
 /** In one another so often: JSON in JSON in a query is the most that anybody was seen doing. */
 const DEPTH = 4
 
@@ -31,6 +34,7 @@ const DEPTH = 4
 export const layersOf = (text: string): Layer[] => {
   const first: Layer = { text, from: (index) => index, to: (index) => index + 1 }
   const layers = [first]
+  if (!ESCAPES.test(text)) return layers
   for (let depth = 0, layer = decoded(first, all); layer !== undefined && depth < DEPTH; depth++, layer = decoded(layer, all)) layers.push(layer)
   if (layers.length === 1) return layers
   for (const once of singly.flatMap((kind) => decoded(first, kind) ?? [])) layers.push(once, ...singly.flatMap((kind) => decoded(once, kind) ?? []))

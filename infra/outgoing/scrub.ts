@@ -1,6 +1,6 @@
 // Takes secrets out of text, in every form in which a request sends them or an answer repeats them.
 import type { Secret } from '../../src/domain/credential/secret.ts'
-import { layersOf } from './layers.ts'
+import { layersOf, type Layer } from './layers.ts'
 
 export const PLACEHOLDER = '[secret]'
 
@@ -20,19 +20,12 @@ const AHEAD = 4
  * text, as the password of Basic authentication does behind a user name that nobody told us.
  */
 export const createScrub = (secrets: readonly Secret[]): Scrub => {
-  const forms = secrets.filter((secret) => secret.reveal() !== '').map(formsOf)
+  const forms = [...new Set(secrets)].filter((secret) => secret.reveal() !== '').map(formsOf)
   if (forms.length === 0) return (text) => text
-  const texts = [...new Set(forms.flatMap((form) => form.texts))]
-  const cores = [...new Set(forms.flatMap((form) => form.cores))]
-  const spaced = texts.some((text) => text.includes(' '))
   // No form is shorter than what it stands for: most headers need no second look.
-  const shortest = Math.min(...texts.map((text) => text.length), ...cores.map((core) => core.length))
-  const longest = Math.max(...texts.map((text) => text.length)) * LONGEST_ESCAPE
-  const whole = (text: string): string => text.length < shortest
-    ? text
-    : replaced(text, [
-      ...spansOf(text, texts, cores), ...(spaced && text.includes('+') ? spansOf(text.replaceAll('+', ' '), texts, []) : [])
-    ])
+  const shortest = forms.reduce((least, form) => Math.min(least, form.shortest), Infinity)
+  const longest = forms.reduce((most, form) => Math.max(most, form.longest), 0) * LONGEST_ESCAPE
+  const whole = (text: string): string => text.length < shortest ? text : replaced(text, spansOf(text, forms))
   return (text, limit = Infinity) => {
     if (text.length <= limit * AHEAD) return whole(text)
     // The cut may have gone through a secret, which nobody would find any more.
@@ -41,36 +34,69 @@ export const createScrub = (secrets: readonly Secret[]): Scrub => {
   }
 }
 
-/** One value goes to hundreds of consumers; it is forgotten with the secret itself. */
-const known = new WeakMap<Secret, { texts: string[], cores: string[] }>()
+interface Forms {
+  texts: string[]
+  cores: string[]
+  /** Of all of them, in characters. */
+  shortest: number
+  /** Of the texts. */
+  longest: number
+  /** A form in which a blank is a plus sign stands for it as well. */
+  spaced: boolean
+}
 
-const formsOf = (secret: Secret): { texts: string[], cores: string[] } => {
+/** One value goes to hundreds of consumers; it is forgotten with the secret itself. */
+const known = new WeakMap<Secret, Forms>()
+
+const formsOf = (secret: Secret): Forms => {
   const found = known.get(secret)
   if (found !== undefined) return found
   const text = secret.reveal()
   // What looks like an escape within a secret stays as it is where others around it were made: a URL leaves %41 alone.
-  const made = { texts: [text, ...layersOf(text).map((layer) => layer.text).filter((read) => read.length >= SHORTEST)], cores: coresOf(text) }
+  const texts = [...new Set([text, ...layersOf(text).map((layer) => layer.text).filter((read) => read.length >= SHORTEST)])]
+  const cores = [...new Set(coresOf(text))]
+  const made = {
+    texts, cores,
+    shortest: Math.min(...[...texts, ...cores].map((form) => form.length)),
+    longest: Math.max(...texts.map((form) => form.length)),
+    spaced: texts.some((form) => form.includes(' '))
+  }
   known.set(secret, made)
   return made
 }
 
-const spansOf = (whole: string, texts: readonly string[], cores: readonly string[]): Span[] => {
+const spansOf = (whole: string, forms: readonly Forms[]): Span[] => {
   const spans: Span[] = []
-  for (const { text, from, to } of layersOf(whole)) {
-    for (const secret of texts) for (const at of placesOf(text, secret)) spans.push([from(at), to(at + secret.length - 1)])
-    for (const core of cores) {
-      for (const at of placesOf(text, core)) {
-        // The digits beside a core hold bits of the secret's ends; so they go too, with the padding.
-        const before = /[A-Za-z0-9+/_-]{0,2}$/.exec(text.slice(Math.max(0, at - 2), at))?.[0].length ?? 0
-        const after = /^[A-Za-z0-9+/_-]{0,2}={0,2}/.exec(text.slice(at + core.length, at + core.length + 4))?.[0].length ?? 0
-        spans.push([from(at - before), to(at + core.length + after - 1)])
-      }
+  for (const layer of layersOf(whole)) {
+    for (const { texts, cores } of forms) {
+      for (const secret of texts) findText(layer, secret, spans)
+      for (const core of cores) findCore(layer, core, spans)
     }
+  }
+  const spaced = whole.includes('+') ? forms.filter((form) => form.spaced) : []
+  if (spaced.length > 0) {
+    for (const layer of layersOf(whole.replaceAll('+', ' '))) for (const { texts } of spaced) for (const secret of texts) findText(layer, secret, spans)
   }
   return spans
 }
 
-const placesOf = (text: string, part: string): number[] => {
+const findText = ({ text, from, to }: Layer, secret: string, spans: Span[]): void => {
+  for (const at of placesOf(text, secret)) spans.push([from(at), to(at + secret.length - 1)])
+}
+
+const findCore = ({ text, from, to }: Layer, core: string, spans: Span[]): void => {
+  for (const at of placesOf(text, core)) {
+    // The digits beside a core hold bits of the secret's ends; so they go too, with the padding.
+    const before = /[A-Za-z0-9+/_-]{0,2}$/.exec(text.slice(Math.max(0, at - 2), at))?.[0].length ?? 0
+    const after = /^[A-Za-z0-9+/_-]{0,2}={0,2}/.exec(text.slice(at + core.length, at + core.length + 4))?.[0].length ?? 0
+    spans.push([from(at - before), to(at + core.length + after - 1)])
+  }
+}
+
+const NOWHERE: readonly number[] = []
+
+const placesOf = (text: string, part: string): readonly number[] => {
+  if (!text.includes(part)) return NOWHERE
   const places: number[] = []
   for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + part.length)) places.push(at)
   return places
@@ -94,6 +120,7 @@ const coresOf = (text: string): string[] => {
 }
 
 const replaced = (text: string, spans: Span[]): string => {
+  if (spans.length === 0) return text
   let done = ''
   let end = 0
   for (const [from, to] of spans.sort(([a], [b]) => a - b)) {
