@@ -86,7 +86,7 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
     if (!response.ok && options.accept?.includes(response.status) !== true) {
       const problem = problemOf(response.status, body)
       // Nothing was done: the read models are catching up, as in the first moments after a start.
-      if (problem.code !== 'projection_behind' || Date.now() > until) throw new ProblemFailure(problem)
+      if (problem.code !== 'projection_behind' || Date.now() > until) throw new ProblemFailure(problem, path)
       await pause(RETRY, undefined, { signal }).catch(() => { throw new Failure('refused', 'Stopped.') })
       return request(method, path, options, until)
     }
@@ -100,7 +100,7 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
 
   const open = async (path: string, options: RequestOptions): Promise<Response> => {
     const response = await send('GET', path, { ...options, timeout: 0x7fffffff })
-    if (!response.ok) throw new ProblemFailure(problemOf(response.status, await readJson(response, settings)))
+    if (!response.ok) throw new ProblemFailure(problemOf(response.status, await readJson(response, settings)), path)
     return response
   }
   /** The signals end the body themselves: fetch forgets them once its own controller is collected, and a body without an end would go on for good. */

@@ -114,6 +114,36 @@ t.test('a problem body is shown as its code, its fields and what to do; as one J
   t.match(JSON.parse(json.stderr), { code: 'outcome_unknown', fields: { idempotency_key: 'k1' } })
 })
 
+t.test('a refusal ends with a command that can be pasted, and every mistake is named', async (t) => {
+  const id = '4f1c2a52-0000-4000-8000-000000000000'
+  const at = (words: string[], status: number, problem: object): { words: string[], status: number, problem: object } => ({ words, status, problem })
+  const cases: Array<[ReturnType<typeof at>, RegExp]> = [
+    [at(['credentials', 'show', 'mail-api'], 404, { code: 'subject_not_found' }), /what to do: chancery credentials lists.* chancery credentials put mail-api --manifest FILE/],
+    [at(['rotations', 'list', 'Mail'], 400, { code: 'invalid_request', errors: [{ path: '/params/name', message: 'must match pattern' }] }), /\n {2}\/params\/name must match pattern\nwhat to do: a credential's name is 1 to 48 small letters/],
+    [at(['rotations', 'show', 'mail-api', '--rotation', 'zz'], 400, { code: 'invalid_request', errors: [{ path: '/params/rotation_id', message: 'must match pattern' }] }), /what to do: chancery rotations list mail-api /],
+    [at(['rotations', 'show', 'mail-api', '--rotation', id], 404, { code: 'subject_not_found' }), /what to do: chancery rotations list mail-api lists its rotations/],
+    [at(['rotations', 'open', 'mail-api', '--reason', ''], 400, { code: 'invalid_request', errors: [{ path: '/body/reason', message: 'must NOT have fewer than 1 characters' }] }), /\n {2}\/body\/reason must NOT have fewer/],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 409, { code: 'value_missing' }), /what to do: chancery credentials adopt mail-api hands/],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 409, { code: 'rotation_open' }), /what to do: chancery rotate mail-api goes on with it; chancery rotations abort mail-api /],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 409, { code: 'step_not_offered', state: 'done', offered: [] }), /what to do: this rotation has ended: chancery rotate mail-api opens the next one/],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 409, { code: 'not_abortable', state: 'aborted', offered: [] }), /what to do: this rotation has ended/],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 409, { code: 'not_abortable', state: 'revoking', offered: [] }), /what to do: the way is forward: chancery rotations watch mail-api /],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 409, { code: 'old_credential_dead', offered: ['retry'] }), /what to do: the way is forward: chancery rotations retry mail-api, then revoke; chancery rotate mail-api/],
+    [at(['rotations', 'open', 'mail-api', '--reason', 'x'], 403, { code: 'forbidden', permission: 'rotations.operate' }), /what to do: .*grant PRINCIPAL rotations-operator .*chancery principals list/],
+    [at(['testers', 'list'], 403, { code: 'forbidden', permission: 'testers.read' }), /what to do: .*grant PRINCIPAL ROLE .*roles\.md/],
+    [at(['principals', 'show', 'ada'], 400, { code: 'invalid_request', errors: [{ path: '/params/principal_id', message: 'm' }] }), /what to do: chancery principals list shows the ids/]
+  ]
+  let answer: { status: number, problem: object } = { status: 500, problem: {} }
+  const url = await serve(t, (_request, response) => { response.writeHead(answer.status).end(JSON.stringify({ title: 'T', detail: 'D', trace_id: 'x', ...answer.problem })) })
+  for (const [asked, told] of cases) {
+    answer = asked
+    const { stderr, stdout } = await commandLine({ CHANCERY_URL: url, CHANCERY_TOKEN: 'chy_x' }, asked.words)
+    t.match(stderr, told, asked.words.join(' '))
+    t.notMatch(stderr, /CREDENTIAL/, 'no placeholder where the name was typed')
+    t.equal(stdout, '')
+  }
+})
+
 t.test('a read model that is catching up is asked again, and nothing else is', async (t) => {
   let asked = 0
   const problem = (code: string) => JSON.stringify({ title: 'T', status: 503, detail: 'D', code, trace_id: 'x' })

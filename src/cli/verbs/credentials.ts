@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { reasonFor } from '../ask.ts'
-import { Failure, ProblemFailure } from '../failures.ts'
+import { Failure, mistakes, ProblemFailure } from '../failures.ts'
 import { credentialPath, type InventoryRow } from '../rotation-api.ts'
 import { jsonOption, keyOption, minPositionOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Listing } from '../verb.ts'
 import { printCredential, type CredentialPage } from './credentials-page.ts'
@@ -91,15 +91,13 @@ const putVerb = (credentials: Command, bind: Bind): void => {
       }
       return 'done'
     } catch (error) {
-      if (error instanceof ProblemFailure && options.json !== true) for (const line of errorLines(error.problem.fields['errors'])) terminal.note(`${options.manifest}: ${line}`)
+      if (error instanceof ProblemFailure && error.problem.code === 'manifest_invalid' && options.json !== true) {
+        for (const line of mistakes(error.problem.fields['errors'])) terminal.note(`${options.manifest}: ${line.trim()}`)
+      }
       throw error
     }
   })
 }
-
-/** What is wrong with a manifest, by where it stands in the file. */
-const errorLines = (errors: unknown): string[] =>
-  Array.isArray(errors) ? (errors as Array<{ path?: string, message?: string }>).map(({ path, message }) => `${path === undefined || path === '' ? '/' : path} ${message ?? ''}`) : []
 
 const readJson = async (file: string): Promise<unknown> => {
   try {
