@@ -1,8 +1,9 @@
 // The API as the command line uses it: JSON in and out, refusals as failures with a code, NDJSON as a stream.
 import { addAbortSignal, Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Failure, ProblemFailure, type Problem } from './failures.ts'
+import { Failure, ProblemFailure } from './failures.ts'
 import type { Settings } from './settings.ts'
+import type { Problem } from './what-to-do.ts'
 
 export interface Answer<Body> {
   status: number

@@ -1,5 +1,5 @@
 // How a run of the command line fails: the exit code, and what the reader is told to do next.
-import { whatToDo } from './what-to-do.ts'
+import { whatToDo, type Problem } from './what-to-do.ts'
 
 /** Exit codes; the reference page prints this table. */
 export const exitCodes = {
@@ -21,16 +21,6 @@ export class Failure extends Error {
     this.name = 'Failure'
     this.exit = exit
   }
-}
-
-/** An RFC 9457 body as the service answers it. */
-export interface Problem {
-  status: number
-  code: string
-  title: string
-  detail: string
-  trace_id?: string
-  fields: Readonly<Record<string, unknown>>
 }
 
 /** The service's refusal of one request. */

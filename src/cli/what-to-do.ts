@@ -1,6 +1,15 @@
 // What an operator at a terminal does about a refusal, where the service's own sentence cannot know that it is one.
 import type { Code } from '../domain/codes.ts'
-import type { Problem } from './failures.ts'
+
+/** An RFC 9457 body as the service answers it. */
+export interface Problem {
+  status: number
+  code: string
+  title: string
+  detail: string
+  trace_id?: string
+  fields: Readonly<Record<string, unknown>>
+}
 
 type Hint = string | ((problem: Problem, path: string) => string | undefined)
 
