@@ -53,3 +53,6 @@ export const streamName = (category: Category, id: string): string => `${categor
 
 /** Category of a stream name without namespace. */
 export const categoryOf = (stream: string): string => stream.slice(0, stream.indexOf('-'))
+
+/** The rest of it: the id of what it is about. */
+export const streamIdOf = (stream: string): string => stream.slice(stream.indexOf('-') + 1)

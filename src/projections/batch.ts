@@ -1,5 +1,6 @@
 // One batch in one transaction: the checkpoint first, then the rows.
 import { categoryOf, type LogEvent } from '../domain/catalogue.ts'
+import { errorName } from '../error-name.ts'
 import { UnreadableEvent } from '../log-errors.ts'
 import type { Connection, EventStore } from '../ports.ts'
 import type { ProjectionAlarm } from '../queries.ts'
@@ -71,12 +72,9 @@ export const poisonOf = (projector: Projector, item: Item, error: unknown): Pois
   const at = `${type} at ${stream}@${revision} (position ${item.position})`
   return new Poison(error instanceof UnreadableEvent
     ? { projection: projector.name, reason: 'unreadable_event', message: error.message, hint: 'Deploy a version whose catalogue reads this event, then restart.', ...place }
-    : { projection: projector.name, reason: 'handler_failed', message: `the handler of ${projector.name} failed (${describe(error)}) on ${at}`, hint: 'Deploy a corrected projector with a higher version, then restart.', ...place },
+    : { projection: projector.name, reason: 'handler_failed', message: `the handler of ${projector.name} failed (${errorName(error)}) on ${at}`, hint: 'Deploy a corrected projector with a higher version, then restart.', ...place },
   { cause: error })
 }
-
-const describe = (error: unknown): string =>
-  error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''].filter((part) => part !== '').join(' ') : 'no error'
 
 /**
  * Applies items to the tables of `generation` and moves its checkpoint, both or neither.

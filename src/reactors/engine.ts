@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogEvent } from '../domain/catalogue.ts'
 import { intentMovesOf } from '../domain/intents.ts'
+import { errorName } from '../error-name.ts'
 import { UnreadableEvent } from '../log-errors.ts'
 import type { EventStore } from '../ports.ts'
 import type { Intent, Reactor } from './reactor.ts'
@@ -89,7 +90,7 @@ export const runReactor = (settings: RunSettings): RunningReactor => {
         await follow(after)
       } catch (error) {
         failures++
-        log.warn({ reactor: reactor.name, error: nameOf(error) }, `reactor ${reactor.name} cannot read the log and tries again`)
+        log.warn({ reactor: reactor.name, error: errorName(error) }, `reactor ${reactor.name} cannot read the log and tries again`)
         await delay(pauseAfter(failures), undefined, { signal, ref: false }).catch(() => {})
       }
     }
@@ -137,7 +138,7 @@ const createPool = (reactor: Reactor, log: ReactorLog, parallel: number, signal:
       else later(id, entry.woken ? 0 : again)
     } catch (error) {
       entry.failures++
-      log.warn({ reactor: reactor.name, intent: id, stream: entry.intent.stream, error: nameOf(error) }, `reactor ${reactor.name} could not go on and tries again`)
+      log.warn({ reactor: reactor.name, intent: id, stream: entry.intent.stream, error: errorName(error) }, `reactor ${reactor.name} could not go on and tries again`)
       later(id, pauseAfter(entry.failures))
     }
   }
@@ -173,7 +174,3 @@ const createPool = (reactor: Reactor, log: ReactorLog, parallel: number, signal:
     }
   }
 }
-
-/** Messages of foreign errors may hold personal data; names and codes do not. */
-const nameOf = (error: unknown): string =>
-  error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''].filter((part) => part !== '').join(' ') : 'unknown'

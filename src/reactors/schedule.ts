@@ -1,5 +1,6 @@
 // A schedule: looks every few seconds what is due, and carries it out. What waits costs no timer.
 import { setTimeout as delay } from 'node:timers/promises'
+import { errorName } from '../error-name.ts'
 import type { Clock } from '../ports.ts'
 import type { ReactorLog } from './engine.ts'
 
@@ -48,7 +49,7 @@ export const runSchedule = <Item>(settings: ScheduleSettings<Item>): RunningSche
         failures = 0
       } catch (error) {
         failures++
-        log.warn({ reactor: name, error: nameOf(error) }, `what is due cannot be read by ${name} and is looked for again`)
+        log.warn({ reactor: name, error: errorName(error) }, `what is due cannot be read by ${name} and is looked for again`)
       }
       await delay(Math.min(everyMs * 2 ** Math.min(failures, 5), LONGEST_PAUSE_MS), undefined, { signal, ref: false }).catch(() => {})
     }
@@ -77,7 +78,7 @@ const createLook = <Item>(settings: ScheduleSettings<Item>, signal: AbortSignal)
     } catch (error) {
       const failures = (rest?.failures ?? 0) + 1
       resting.set(stream, { failures, until: performance.now() + Math.min(everyMs * 2 ** failures, LONGEST_PAUSE_MS) })
-      log.warn({ reactor: name, stream, error: nameOf(error) }, `${name} could not go on with one that is due and tries again`)
+      log.warn({ reactor: name, stream, error: errorName(error) }, `${name} could not go on with one that is due and tries again`)
     }
   }
 
@@ -92,7 +93,3 @@ const createLook = <Item>(settings: ScheduleSettings<Item>, signal: AbortSignal)
     }
   }
 }
-
-/** Messages of foreign errors may hold personal data; names and codes do not. */
-const nameOf = (error: unknown): string =>
-  error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''].filter((part) => part !== '').join(' ') : 'unknown'

@@ -1,6 +1,7 @@
 // The erasures' schedule: what is due to be erased, the read model says; whether it is, the subject's stream decides.
 import { eraseUser } from '../../commands/erasure/erase.ts'
 import { eraseTester, type TesterErasureDeps } from '../../commands/erasure/erase-tester.ts'
+import { categoryOf, streamIdOf } from '../../domain/catalogue.ts'
 import type { DueErasure, ErasureQueries } from '../../queries.ts'
 import type { ReactorLog } from '../engine.ts'
 import { runSchedule, type RunningSchedule } from '../schedule.ts'
@@ -23,7 +24,6 @@ export const runErasures = ({ erasures, log, everyMs, ...deps }: ScheduleOptions
 })
 
 const erase = (deps: TesterErasureDeps, subject: string): Promise<boolean> => {
-  const dash = subject.indexOf('-')
-  const id = subject.slice(dash + 1)
-  return subject.slice(0, dash) === 'user' ? eraseUser(deps, id) : eraseTester(deps, id)
+  const id = streamIdOf(subject)
+  return categoryOf(subject) === 'user' ? eraseUser(deps, id) : eraseTester(deps, id)
 }

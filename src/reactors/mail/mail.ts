@@ -2,7 +2,7 @@
 import type { CommandContext } from '../../commands/context.ts'
 import { addressOf } from '../../commands/enrolment/deps.ts'
 import type { Aggregates } from '../../commands/execute.ts'
-import type { EventOf } from '../../domain/catalogue.ts'
+import { streamIdOf, type EventOf } from '../../domain/catalogue.ts'
 import { testerAggregate, type PresentTester } from '../../domain/tester/tester.ts'
 import type { Clock, Ids, Keys, Mailer, MailOutcome, Vault } from '../../ports.ts'
 import type { Intent, Reactor } from '../reactor.ts'
@@ -44,7 +44,7 @@ interface Memory { claims: Map<string, Claim>, outcomes: Map<string, Outcome> }
 const carryOut = async (deps: MailReactorDeps, intent: Intent, { claims, outcomes }: Memory): Promise<number | undefined> => {
   const { aggregates, clock, rules } = deps
   const { id: mailId } = intent
-  const testerId = intent.stream.slice(intent.stream.indexOf('-') + 1)
+  const testerId = streamIdOf(intent.stream)
   if (!outcomes.has(mailId)) {
     const { state } = await aggregates.current(testerAggregate, testerId)
     const step = claims.get(mailId)?.step ?? nextStep(state, mailId, clock.now(), rules)

@@ -8,6 +8,7 @@ import type { Credential, KnownCredential } from '../../domain/credential/state.
 import { Clear } from '../../domain/personal.ts'
 import type { Ids, Mail, Mailer, MailOutcome, Vault } from '../../ports.ts'
 import type { Intent, Reactor } from '../reactor.ts'
+import { nameOf } from './turn.ts'
 
 export interface OwnerMailRules {
   maxAttempts: number
@@ -57,7 +58,7 @@ const carryOut = async (
 ): Promise<number | undefined> => {
   const { aggregates, rules, mailer } = deps
   const { id: mailId } = intent
-  const name = intent.stream.slice(intent.stream.indexOf('-') + 1)
+  const name = nameOf(intent)
   let known = outcomes.get(mailId)
   if (known === undefined) {
     const { state, commands } = await aggregates.current(credentialAggregate, name)

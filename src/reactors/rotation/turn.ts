@@ -1,6 +1,7 @@
 // One look at a job, with what is needed to act on it: the job as it stood then, and the way to record facts.
 import type { CommandContext } from '../../commands/context.ts'
 import type { FetchDeps } from '../../commands/rotations/deps.ts'
+import { streamIdOf } from '../../domain/catalogue.ts'
 import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
 import type { KnownCredential } from '../../domain/credential/state.ts'
 import { heldElsewhereUntil } from '../../domain/rotation/due.ts'
@@ -43,7 +44,7 @@ export interface Recorded { appended: boolean, job: Job | undefined }
 /** In how many ms to look again; undefined: at once. */
 export type Performed = Promise<number | undefined>
 
-export const nameOf = ({ stream }: Intent): string => stream.slice(stream.indexOf('-') + 1)
+export const nameOf = ({ stream }: Intent): string => streamIdOf(stream)
 
 export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Memory, credential: KnownCredential, job: Job): Turn => {
   const { aggregates, clock, ids, holder, vendors } = deps
