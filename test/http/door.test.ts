@@ -7,9 +7,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import t from 'tap'
 import { codes, Refusal, type Code } from '../../src/domain/codes.ts'
 import { canonicalJson, readJson } from '../../src/http/json.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { openJobs } from '../../src/http/open-jobs.ts'
+import { registerRotationMetrics } from '../../src/http/rotation-metrics.ts'
+import { healthRoutes } from '../../src/http/routes/health.ts'
 import { LogOutcomeUnknown, LogUnavailable, UnreadableEvent, WrongExpectedRevision } from '../../src/log-errors.ts'
 import { accepted } from '../../src/http/answers.ts'
 import { commandContext } from '../../src/http/command-context.ts'
+import { into, NAME, ROTATION, rules } from '../domain/rotation/world.ts'
 import { testDoor } from '../support/door.ts'
 import { until } from '../support/until.ts'
 
@@ -249,4 +254,29 @@ t.test('the reader itself', async (t) => {
   }
   t.throws(() => readJson(Buffer.from(`${'['.repeat(30_000)}${']'.repeat(30_000)}`)), { code: 'invalid_request' }, 'very deep')
   t.equal(canonicalJson({ b: [1, { d: null, c: 'é' }], a: undefined, é: 1, e: true }), '{"b":[1,{"c":"é","d":null}],"e":true,"é":1}')
+})
+
+t.test('health says which rotations somebody should look at, and is ready all the same', async (t) => {
+  const told = into('revoke_unconfirmed')
+  let open: () => Promise<Array<typeof told.credential>> = async () => [told.credential]
+  let now = told.now()
+  const metrics = createMetrics(async () => [])
+  const figures = { rotations: { open: () => open(), dueCount: async () => 0 }, clock: { now: () => now }, rules }
+  registerRotationMetrics(metrics.registry, figures)
+  const app = await testDoor(t, [healthRoutes({ stores: {}, projections: async () => [], metrics, rotations: openJobs(figures) })])
+  const ready = async (headers = {}) => {
+    const { statusCode, body } = await app.inject({ url: '/health/ready', headers })
+    return { statusCode, ...JSON.parse(body) as { status: string, rotations?: unknown } }
+  }
+  t.strictSame((await ready()).rotations, { open: 1, alarms: [] }, 'for a while nobody is called')
+  now = new Date(now.getTime() + 6 * 60_000)
+  t.match(await ready(), {
+    statusCode: 200, status: 'ready', rotations: { open: 1, alarms: [{ credential: NAME, rotation_id: ROTATION, state: 'revoke_unconfirmed', alarm: /^For 6 minutes the old token/ }] }
+  })
+  t.match((await app.inject('/metrics')).body, new RegExp(`chancery_rotation_alarms\\{credential="${NAME}",state="revoke_unconfirmed"\\} 1`))
+  t.strictSame(await ready({ 'x-forwarded-for': '203.0.113.9' }), { statusCode: 200, status: 'ready' }, 'elsewhere it is told to nobody')
+  open = async () => { throw new Error('the read model is away') }
+  t.notOk('rotations' in await ready(), 'what is not known is not said')
+  open = () => new Promise(() => {})
+  t.match(await ready(), { statusCode: 200, rotations: undefined }, 'nor waited for')
 })

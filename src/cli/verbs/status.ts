@@ -5,6 +5,7 @@ import { jsonOption, type Family, type Json } from '../verb.ts'
 interface Ready {
   status: 'ready' | 'not_ready'
   publisher?: { status: 'waiting' | 'away' | 'stopped' | 'ready', lag_entries: number | null, remarks: string[] }
+  rotations?: { open: number, alarms: Array<{ credential: string, alarm: string }> }
   stores?: Record<string, { status: 'up' | 'down', took_ms: number }>
   projections?: Array<{ name: string, version: number, status: string, position: string, lag: number | 'unknown', alarm?: string }>
 }
@@ -17,7 +18,7 @@ export const statusVerb: Family = (program, bind) => {
     const { body } = await client.request<Ready>('GET', '/health/ready', { accept: [503], token: 'if_any' })
     if (options.json === true) terminal.json(body)
     else {
-      const { stores = {}, projections = [], publisher } = body
+      const { stores = {}, projections = [], publisher, rotations } = body
       terminal.line(`Chancery is ${body.status === 'ready' ? 'ready' : 'not ready'}.`)
       if (body.stores === undefined) terminal.note('From another machine, a token with metrics.read shows the stores and projections.')
       terminal.section(['STORE', 'STATUS', 'ANSWERED IN'], Object.entries(stores).map(([name, store]) => [name, store.status, `${store.took_ms} ms`]))
@@ -25,6 +26,7 @@ export const statusVerb: Family = (program, bind) => {
         [name, String(version), status, lag === 'unknown' ? 'unknown' : `${lag} ms`, position]))
       if (publisher !== undefined) terminal.section(['PUBLISHER', 'STATUS', 'BEHIND'], [['lifecycle', publisher.status, publisher.lag_entries === null ? 'unknown' : `${publisher.lag_entries} entries`]])
       for (const remark of publisher?.remarks ?? []) terminal.note(`publisher: ${remark}`)
+      for (const { credential, alarm } of rotations?.alarms ?? []) terminal.note(`rotation of ${credential}: ${alarm} Look: chancery rotations show ${credential}`)
       for (const { name, alarm } of projections) if (alarm !== undefined) terminal.note(`${name}: ${alarm}`)
     }
     return body.status === 'ready' && body.publisher?.status !== 'stopped' ? 'done' : 'findings'
