@@ -1,8 +1,9 @@
 // `chancery import FILE`: takes over the testers of an existing beta from a CSV file, all of them or none.
 import { readFile } from 'node:fs/promises'
 import { CsvError, parse } from 'csv-parse/sync'
-import { Failure, ProblemFailure, type Problem } from '../failures.ts'
+import { Failure, ProblemFailure } from '../failures.ts'
 import { jsonOption, type Family, type Json } from '../verb.ts'
+import type { Problem } from '../what-to-do.ts'
 
 const PATH = '/api/v1/console/beta/testers/import'
 const COLUMNS = ['email', 'invited_at', 'token_consumed_at', 'user_created_at', 'passkeys'] as const
