@@ -48,6 +48,6 @@ const extras = ({ code, fields }: Problem): string[] => Object.entries(fields).f
   return [`  ${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`]
 })
 
-/** What is wrong, by where it stands in what was sent. */
+/** What is wrong, by where it stands in what was sent; rows of a file, which have lines instead, are told by who reads it. */
 export const mistakes = (errors: unknown): string[] =>
-  Array.isArray(errors) ? (errors as Array<{ path?: string, message?: string }>).map(({ path, message }) => `  ${path === undefined || path === '' ? '/' : path} ${message ?? ''}`) : []
+  Array.isArray(errors) ? (errors as Array<{ path?: unknown, message?: string }>).flatMap(({ path, message }) => typeof path === 'string' ? [`  ${path === '' ? '/' : path} ${message ?? ''}`] : []) : []
