@@ -73,6 +73,7 @@ const ManualVendor = () => Type.Object({
 export const VendorSettings = () => Type.Union([HttpVendor(), PostgresRoleVendor(), RedisAclVendor(), ChanceryTokenVendor(), ManualVendor()])
 export type VendorSettings = Static<ReturnType<typeof VendorSettings>>
 export type VendorKind = VendorSettings['kind']
+export const vendorKinds = ['http', 'postgres-role', 'redis-acl', 'chancery-token', 'manual'] as const satisfies readonly VendorKind[]
 
 /** What mints, lists and revokes: another credential of ours, or an account of `CHANCERY_VENDOR_ACCOUNTS_FILE`. Never the credential itself. */
 export const Connection = () => Type.Union([

@@ -1,12 +1,11 @@
 // What the admin's reads of accounts take and give: pages, one account, its timeline.
-import { Type, type TObject, type TSchema } from '@sinclair/typebox'
+import { Type, type TObject } from '@sinclair/typebox'
 import { LanguageTag, LimitCode, limitCodes, SanctionCode, SanctionScope, TimeZone } from '../../domain/account/catalogues.ts'
-import { Accepted, AsOfParameter, AsOfPlace, closed, Cursor, DecimalString, Id, Limit, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
+import { Accepted, AsOfParameter, AsOfPlace, closed, Cursor, DecimalString, Id, Limit, Nullable, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
 import { Limits, Markers, UserParams } from './users.ts'
 
 export { UserParams }
 
-const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const Word = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64 })
 const Direction = () => Type.Union([Type.Literal('forwards'), Type.Literal('backwards')], { description: 'Default: backwards, the newest first' })
 

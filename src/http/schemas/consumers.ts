@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { ConsumerName, GroupName } from '../../domain/consumer/events.ts'
 import { lifecycleTypes } from '../../domain/lifecycle/fields.ts'
-import { Accepted, closed, DecimalString, Id, Limit, Page, Reason, Ticket, Time } from './shared.ts'
+import { Accepted, closed, DecimalString, Id, Limit, Nullable, Page, Reason, Ticket, Time } from './shared.ts'
 
 const Name = () => Type.String({ ...ConsumerName(), description: 'The consumer' })
 const Group = () => Type.String({ ...GroupName(), description: 'Its consumer group in Redis' })
@@ -10,7 +10,6 @@ const OverdueMs = () => Type.Integer({ minimum: 1000, maximum: 31_536_000_000, d
 const Digest = () => Type.String({ pattern: '^[0-9a-f]{64}$', maxLength: 64, description: 'The consumer\'s own, over what it did: the same for each repetition' })
 const Outcome = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64, description: 'What came of it, as a word' })
 const Items = () => Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'How many things it concerned' })
-const nullable = <T extends ReturnType<typeof Time>>(schema: T, description: string) => Type.Union([schema, Type.Null()], { description })
 
 export const ConsumerParams = Type.Object({ name: Name() }, closed)
 export const RegisterBody = Type.Object({ group: Group(), overdue_ms: OverdueMs() }, closed)
@@ -26,7 +25,7 @@ export const MacKeyAnswer = Accepted({
 export const ConsumerQuery = Type.Object({ cursor: Type.Optional(DecimalString()), limit: Type.Optional(Limit()) }, closed)
 export const ConsumerPage = Page({
   ...registration, status: Type.Union([Type.Literal('registered'), Type.Literal('retired')]), registered_at: Time(),
-  retired_at: nullable(Time(), 'null while it is registered'), position: DecimalString()
+  retired_at: Nullable(Time(), 'null while it is registered'), position: DecimalString()
 })
 
 export const ReceiptBody = Type.Object({
@@ -51,10 +50,10 @@ const Progress = Type.Object({
 export const DeletionAnswer = Accepted({
   user_id: Id(),
   stage: Type.Union(['live', 'deleted', 'erasing', 'purged'].map((stage) => Type.Literal(stage)), { description: 'How far the record is on its way out' }),
-  deleted_at: nullable(Time(), 'null while it is not deleted'),
-  purge_after: nullable(Time(), 'End of the cooling period'),
+  deleted_at: Nullable(Time(), 'null while it is not deleted'),
+  purge_after: Nullable(Time(), 'End of the cooling period'),
   holds: Type.Array(Type.Object({
-    hold_id: Id(), matter: Type.String({ maxLength: 64 }), placed_at: Time(), until: nullable(Time(), 'null: until it is lifted')
+    hold_id: Id(), matter: Type.String({ maxLength: 64 }), placed_at: Time(), until: Nullable(Time(), 'null: until it is lifted')
   }, closed), { maxItems: 10_000, description: 'Legal holds in force: the record is not erased while there is one' }),
   entries: Type.Array(Type.Object({
     event_type: Type.Union(lifecycleTypes.map((type) => Type.Literal(type))),

@@ -1,13 +1,10 @@
 // What the routes of rotations take and give.
-import { Type, type SchemaOptions } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { CredentialName, Fingerprint, SubscriberName, VendorTokenId } from '../../domain/credential/fields.ts'
 import { distributeStatuses, modes, proofOutcomes, ticketChecks, triggers } from '../../domain/rotation/events.ts'
 import { jobStates, stepNames } from '../../domain/rotation/job.ts'
-import { Accepted, closed, DecimalString, Id, Reason, Ticket, Time } from './shared.ts'
+import { Accepted, closed, DecimalString, Id, Nullable, OneOf, Reason, Ticket, Time } from './shared.ts'
 
-export const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
-const oneOf = <T extends string>(words: readonly T[], options: SchemaOptions = {}) => Type.Union(words.map((word) => Type.Literal(word)), options)
 export const Name = () => Type.String({ ...CredentialName(), description: 'The credential' })
 const Consumer = () => Type.String({ ...SubscriberName(), description: 'The consumer' })
 const Sentence = (description?: string) => Type.String({ maxLength: 2000, ...description !== undefined && { description } })
@@ -24,7 +21,7 @@ const TypedTicket = () => Type.String({ maxLength: 256, description: 'Of the tic
 export const RotationParams = Type.Object({ name: Name(), rotation_id: Id() }, closed)
 
 export const OpenBody = Type.Object({
-  mode: Type.Optional(oneOf(modes)), reason: Reason(), ticket: Type.Optional(TypedTicket()), confirm: Type.Optional(Confirm())
+  mode: Type.Optional(OneOf(modes)), reason: Reason(), ticket: Type.Optional(TypedTicket()), confirm: Type.Optional(Confirm())
 }, closed)
 const why = { reason: Reason(), ticket: Type.Optional(Ticket()) }
 export const StepBody = Type.Object(why, closed)
@@ -43,10 +40,10 @@ const Headers = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLe
 /** A request and its answer, scrubbed of secrets; `status` is the other side's own word. */
 const Exchange = Type.Object({
   probe: Word(),
-  outcome: oneOf(['passed', 'failed', 'unknown'] as const),
+  outcome: OneOf(['passed', 'failed', 'unknown'] as const),
   request: Type.Object({ method: Type.String({ maxLength: 32 }), target: Type.String({ maxLength: 2048 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed),
-  answer: nullable(Type.Object({ status: Type.String({ maxLength: 64 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed)),
-  failure: nullable(Word(), 'Why there is no answer'),
+  answer: Nullable(Type.Object({ status: Type.String({ maxLength: 64 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed)),
+  failure: Nullable(Word(), 'Why there is no answer'),
   at: Time(),
   took_ms: Type.Integer({ minimum: 0 })
 }, closed)
@@ -54,57 +51,57 @@ const Exchange = Type.Object({
 const Progress = Type.Object({
   consumer: Consumer(),
   required: Type.Boolean(),
-  delivery: Type.Object({ kind: oneOf(['push', 'pull'] as const), url: Type.Optional(Type.String({ maxLength: 1024 })) }, closed),
+  delivery: Type.Object({ kind: OneOf(['push', 'pull'] as const), url: Type.Optional(Type.String({ maxLength: 1024 })) }, closed),
   healthcheck: Type.String({ maxLength: 1024 }),
-  proof: Type.Object({ kind: oneOf(['possession', 'none'] as const), reason: Type.Optional(Type.String({ maxLength: 256 })) }, closed),
-  distribute_status: oneOf(distributeStatuses),
-  delivery_seq: nullable(Type.Integer({ minimum: 0 })),
+  proof: Type.Object({ kind: OneOf(['possession', 'none'] as const), reason: Type.Optional(Type.String({ maxLength: 256 })) }, closed),
+  distribute_status: OneOf(distributeStatuses),
+  delivery_seq: Nullable(Type.Integer({ minimum: 0 })),
   tries: Type.Integer({ minimum: 0 }),
-  last_error: nullable(Sentence()),
-  sent_at: nullable(Time()),
-  ended_at: nullable(Time()),
-  proof_outcome: nullable(oneOf(proofOutcomes)),
-  proved_at: nullable(Time()),
-  waived: nullable(Type.Object({ by: Actor, at: Time(), ticket: nullable(Type.String({ maxLength: 64 })) }, closed))
+  last_error: Nullable(Sentence()),
+  sent_at: Nullable(Time()),
+  ended_at: Nullable(Time()),
+  proof_outcome: Nullable(OneOf(proofOutcomes)),
+  proved_at: Nullable(Time()),
+  waived: Nullable(Type.Object({ by: Actor, at: Time(), ticket: Nullable(Type.String({ maxLength: 64 })) }, closed))
 }, closed)
 
-export const TicketChecked = (what: string) => nullable(oneOf(ticketChecks, { description: `${what}. open: the ticket system says that it is; format: there is no ticket system, only its form was looked at` }))
+export const TicketChecked = (what: string) => Nullable(OneOf(ticketChecks, { description: `${what}. open: the ticket system says that it is; format: there is no ticket system, only its form was looked at` }))
 
 const jobFields = {
   credential: Name(),
   rotation_id: Id(),
-  mode: oneOf(modes),
-  trigger: oneOf(triggers),
-  state: oneOf(jobStates),
+  mode: OneOf(modes),
+  trigger: OneOf(triggers),
+  state: OneOf(jobStates),
   meaning: Sentence('What the state means, and what to do next'),
   transition: Type.Integer({ minimum: 0, description: 'Number of the last stage transition: the ETag' }),
   manifest_version: Type.Integer({ minimum: 0 }),
   opened_at: Time(),
   opened_by: Actor,
   changed_at: Time(),
-  ended_at: nullable(Time()),
+  ended_at: Nullable(Time()),
   ticket_check: TicketChecked('What was done about the last ticket'),
-  old_value: Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()) }, closed),
-  new_value: nullable(Type.Object({ value_id: Id(), vendor_token_id: nullable(VendorTokenId()), fingerprint: Fingerprint() }, closed)),
-  failure: nullable(Exchange, 'The exchange that made a stage fail'),
+  old_value: Type.Object({ value_id: Id(), vendor_token_id: Nullable(VendorTokenId()) }, closed),
+  new_value: Nullable(Type.Object({ value_id: Id(), vendor_token_id: Nullable(VendorTokenId()), fingerprint: Fingerprint() }, closed)),
+  failure: Nullable(Exchange, 'The exchange that made a stage fail'),
   consumers: Type.Array(Progress, { maxItems: 1000 }),
   gate: Type.Object({
     open: Type.Boolean(),
-    closed_by: Type.Array(Type.Object({ consumer: nullable(Consumer()), why: Sentence() }, closed), { maxItems: 2000 })
+    closed_by: Type.Array(Type.Object({ consumer: Nullable(Consumer()), why: Sentence() }, closed), { maxItems: 2000 })
   }, { ...closed, description: 'The gate before revoking' }),
-  steps: Type.Array(oneOf(stepNames), { maxItems: 7, description: 'What may be asked for now' }),
-  abort_means: nullable(Sentence(), 'What abort would mean now; null where it is not offered'),
+  steps: Type.Array(OneOf(stepNames), { maxItems: 7, description: 'What may be asked for now' }),
+  abort_means: Nullable(Sentence(), 'What abort would mean now; null where it is not offered'),
   unexplained_tokens: Type.Array(VendorTokenId(), { maxItems: 10_000, description: 'Tokens at the vendor that are new since a minting whose outcome is unknown, at most one of them ours: none is revoked' }),
-  alarm: nullable(Sentence(), 'Something to look at')
+  alarm: Nullable(Sentence(), 'Something to look at')
 }
 /** A job, with the log's position; `ETag` is its transition. */
 export const JobAnswer = Accepted(jobFields)
 
 const rotation = {
-  rotation_id: Id(), mode: oneOf(modes), trigger: oneOf(triggers), state: oneOf(jobStates), opened_at: Time(), opened_by: Actor, changed_at: Time(), ended_at: nullable(Time()), position: DecimalString()
+  rotation_id: Id(), mode: OneOf(modes), trigger: OneOf(triggers), state: OneOf(jobStates), opened_at: Time(), opened_by: Actor, changed_at: Time(), ended_at: Nullable(Time()), position: DecimalString()
 }
 export const RotationList = Type.Object({
-  items: Type.Array(Type.Object(rotation, closed), { maxItems: 1000 }), next_cursor: nullable(DecimalString())
+  items: Type.Array(Type.Object(rotation, closed), { maxItems: 1000 }), next_cursor: Nullable(DecimalString())
 }, closed)
 
 /** One step of a transcript. `exchanges` are those of the fact, in order. */
@@ -117,11 +114,11 @@ export const Transcript = Type.Object({
     fact: Word(),
     at: Time(),
     actor: Actor,
-    reason: nullable(Type.String({ maxLength: 2000 }), 'null without the right `persons.read`'),
-    ticket: nullable(Type.String({ maxLength: 64 })),
-    state: oneOf(jobStates),
+    reason: Nullable(Type.String({ maxLength: 2000 }), 'null without the right `persons.read`'),
+    ticket: Nullable(Type.String({ maxLength: 64 })),
+    state: OneOf(jobStates),
     data: Type.Record(Type.String({ maxLength: 64 }), Type.Unknown(), { maxProperties: 32, description: 'What the fact says, as the log has it' }),
     exchanges: Type.Array(Exchange, { maxItems: 200 })
   }, closed), { maxItems: 10_000 }),
-  next_cursor: nullable(DecimalString(), 'Revision to go on after; null at the end')
+  next_cursor: Nullable(DecimalString(), 'Revision to go on after; null at the end')
 }, closed)

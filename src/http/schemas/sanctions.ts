@@ -1,9 +1,8 @@
 // What the admin's routes about sanctions, limits and the tariff of an account take and give.
 import { Type } from '@sinclair/typebox'
 import { LimitCode, SanctionCode, SanctionScope } from '../../domain/account/catalogues.ts'
-import { Accepted, closed, FreeText, Id, Reason, ReasonCode, Ticket, Time } from './shared.ts'
+import { Accepted, closed, FreeText, Id, Nullable, Reason, ReasonCode, Ticket, Time } from './shared.ts'
 
-const Nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()])
 const Text = (description: string) => FreeText(2000, description)
 const Shown = () => Nullable(Type.String({ maxLength: 2000, description: 'null where there is none, once it was erased, and without the right `persons.read`' }))
 const LimitValue = () => Type.Integer({ minimum: 0, maximum: 1_000_000 })

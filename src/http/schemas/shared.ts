@@ -1,5 +1,5 @@
 // Schemas that routes share: ids, times, cursors, places in the log. Queries are text: AJV coerces nothing here.
-import { Type, type TProperties } from '@sinclair/typebox'
+import { Type, type SchemaOptions, type TProperties, type TSchema } from '@sinclair/typebox'
 import { VISIBLE } from '../../domain/visible.ts'
 
 export const closed = { additionalProperties: false } as const
@@ -28,6 +28,11 @@ export const FreeText = (maxLength: number, description?: string) =>
 export const Reason = (maxLength = 2000, description?: string) => FreeText(maxLength, description)
 export const ReasonCode = () => Type.String({ pattern: '^[a-z][a-z0-9_.]*$', maxLength: 64 })
 export const Ticket = () => Type.String({ pattern: '^[A-Za-z0-9#/_.:-]+$', maxLength: 64 })
+
+export const Nullable = <T extends TSchema>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
+/** One of a list of words. */
+export const OneOf = <T extends string>(words: readonly T[], options: SchemaOptions = {}) => Type.Union(words.map((word) => Type.Literal(word)), options)
 
 /** Body of a command's answer: its own properties, and where the log stands with it. */
 export const Accepted = <Properties extends TProperties>(properties: Properties) =>

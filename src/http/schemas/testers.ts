@@ -1,11 +1,10 @@
 // What the console's routes about testers take and give.
 import { Type } from '@sinclair/typebox'
 import { GhostState } from '../../domain/user/events.ts'
-import { Accepted, closed, Cursor, DecimalString, FreeText, Id, Limit, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
+import { Accepted, closed, Cursor, DecimalString, FreeText, Id, Limit, Nullable, Page, Reason, ReasonCode, Ticket, Time } from './shared.ts'
 
 const Email = () => Type.String({ minLength: 3, maxLength: 254, description: 'Kept sealed' })
 const Name = () => FreeText(200, 'Kept sealed')
-const Nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()])
 const EventType = () => Type.String({ maxLength: 64 })
 const Stream = () => Type.String({ maxLength: 256 })
 

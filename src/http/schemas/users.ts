@@ -1,10 +1,9 @@
 // What the account surfaces take and give: auth, self-service, the lobby's eligibility, and the trusted deletion (seed 003).
 import { Type } from '@sinclair/typebox'
 import { LanguageTag, limitCodes, LimitCode, markers, SanctionCode, SanctionScope, TimeZone } from '../../domain/account/catalogues.ts'
-import { Accepted, AsOfParameter, closed, Cursor, DecimalString, Id, Limit, Reason, ReasonCode, Ticket, Time } from './shared.ts'
+import { Accepted, AsOfParameter, closed, Cursor, DecimalString, Id, Limit, Nullable, Reason, ReasonCode, Ticket, Time } from './shared.ts'
 
 const Email = () => Type.String({ minLength: 3, maxLength: 254, description: 'Kept sealed; compared after NFC, trimming, lower case and IDNA' })
-const Nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()])
 const BlockedCode = Type.Union([Type.Literal('account_deleted'), Type.Literal('permanent_block'), Type.Literal('login_block')])
 
 export const UserParams = Type.Object({ user_id: Id() }, closed)
