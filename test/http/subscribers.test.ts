@@ -129,6 +129,31 @@ t.test('the webhook secret: of a consumer that is pushed to, each opening a fact
   t.not(moved.body['secret'], first.body['secret'], 'another URL has another')
 })
 
+t.test('fetches that are facts are counted, for each principal', async (t) => {
+  const { app, ask, manifest, adopt, subscriber, facts, key } = await world(t)
+  const { access } = app.door
+  const judge = access.judge.bind(access)
+  // As testDoor knows roles only, the second principal is told by one of them.
+  access.judge = async (token, permission) => {
+    const judged = await judge(token, permission)
+    return 'caller' in judged && token?.includes('auditor') === true ? { ...judged, caller: { ...judged.caller, principalId: randomUUID() } } : judged
+  }
+  await manifest('mail-api', subscriber({ kind: 'pull' }))
+  await adopt('mail-api', VALUE)
+  await ask('PUT', '/billing/key', { body: key.publicJwk })
+  const fetch = (of: Parameters<typeof ask>[2] = {}) => ask('GET', '/billing/credentials/mail-api', of)
+  const fetches = () => facts('credential-mail-api').filter((type) => type === 'credential.value_fetched').length
+  const [first] = await Promise.all(Array.from({ length: 120 }, () => fetch()))
+  t.equal(fetches(), 120)
+  const refused = await fetch()
+  problem(t, refused, 429, 'rate_limited')
+  t.ok(Number(refused.headers['retry-after']) > 0 && Number(refused.headers['retry-after']) <= 60, 'and when to come again')
+  t.equal((await ask('GET', '/billing/credentials/another')).status, 429, 'whatever it asks for')
+  t.equal(fetches(), 120, 'nothing was opened')
+  t.equal((await fetch({ headers: { 'if-none-match': String(first?.headers['etag']) } })).status, 304, 'who has the newest may go on asking')
+  t.equal((await fetch({ as: 'auditor,consumer:billing' })).status, 200, 'nobody else waits for it')
+})
+
 t.test('the value: sealed to the key, a fact before it is opened', async (t) => {
   const { ask, manifest, adopt, subscriber, facts, key, log } = await world(t)
   const fetch = (headers: Record<string, string> = {}) => ask('GET', '/billing/credentials/mail-api', { headers })

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { acknowledge, fetchValue, hasNewest } from '../../commands/rotations/consumers.ts'
 import type { FetchDeps } from '../../commands/rotations/deps.ts'
 import { openWebhookSecret, registerKey, type SubscriberDeps } from '../../commands/subscribers/subscribers.ts'
+import { refuse } from '../../domain/codes.ts'
 import { consumerRoleOf } from '../../domain/principal/roles.ts'
 import { keyOf } from '../../domain/subscriber/subscriber.ts'
 import { accepted } from '../answers.ts'
@@ -17,10 +18,13 @@ const PATH = '/api/v1/consumers/:name'
 const permission = 'credentials.consume'
 const config = { permission } as const
 const tags = ['consumers']
+/** Fetches of one principal a minute, beyond those that are answered 304: each is a fact, in a stream that every process folds whole (ADR 0167). */
+const FETCHES_PER_MINUTE = 120
 
 export const subscriberRoutes = (deps: SubscriberRouteDeps): FastifyPluginAsyncTypebox => async (app) => {
   // After the door has looked at the token and before anything of the body is read.
   app.addHook('onRequest', ownNameOnly)
+  const countFetch = app.createRateLimit({ max: FETCHES_PER_MINUTE, timeWindow: 60_000, keyGenerator: ({ caller }) => caller?.principalId ?? '' })
 
   app.put(`${PATH}/key`, {
     config,
@@ -46,7 +50,7 @@ export const subscriberRoutes = (deps: SubscriberRouteDeps): FastifyPluginAsyncT
   app.get(`${PATH}/credentials/:credential`, {
     config,
     schema: {
-      tags, summary: 'The value that is to be used now, sealed to the registered key; each fetch is a fact', params: schemas.SubscriberCredentialParams, headers: schemas.FetchHeaders,
+      tags, summary: 'The value that is to be used now, sealed to the registered key; each fetch is a fact, and 120 a minute are enough', params: schemas.SubscriberCredentialParams, headers: schemas.FetchHeaders,
       response: { 200: schemas.FetchedAnswer, 304: schemas.NothingNewer }
     }
   }, async (request, reply) => {
@@ -54,6 +58,10 @@ export const subscriberRoutes = (deps: SubscriberRouteDeps): FastifyPluginAsyncT
     const has = deliveryIn(request.headers['if-none-match'])
     unkept(reply)
     if (has !== undefined && await hasNewest(deps, { consumer, credential, deliverySeq: has })) return reply.code(304).header('etag', `"${has}"`).send(null)
+    const counted = await countFetch(request)
+    if (!counted.isAllowed && counted.isExceeded) {
+      refuse('rate_limited', 'Too many fetches. Wait as Retry-After says; send the ETag of the last one as If-None-Match, which counts only where there is something newer.', { retry_after: counted.ttlInSeconds })
+    }
     const { jwe, deliverySeq, ...receipt } = await fetchValue(deps, { consumer, credential }, commandContext(request))
     const body = accepted(reply, receipt, { consumer, credential, delivery_seq: deliverySeq, jwe })
     void reply.header('etag', `"${deliverySeq}"`)
