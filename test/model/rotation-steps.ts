@@ -16,7 +16,7 @@ const pause = fc.constantFrom(0, 0, 40, 300, 1_000, 2_000, 6_000)
 const step = <K extends string, R extends object>(kind: K, weight: number, fields: { [Key in keyof R]: fc.Arbitrary<R[Key]> }) =>
   ({ weight, arbitrary: fc.record({ do: fc.constant(kind), pause, ...fields }) as fc.Arbitrary<{ do: K, pause: number } & R> })
 
-const calls: readonly VendorCall[] = ['authenticate', 'metadata', 'may_mint', 'mint', 'list', 'revoke', 'refused']
+const calls: readonly VendorCall[] = ['authenticate', 'metadata', 'may_mint', 'refuses_random', 'mint', 'list', 'revoke', 'refused']
 const writing: readonly VendorCall[] = ['mint', 'mint', 'list', 'revoke']
 const vendorFault: fc.Arbitrary<VendorFault> = fc.constantFrom<VendorFault>(
   { kind: 'error' }, { kind: 'no' }, { kind: 'away' }, { kind: 'timeout' }, { kind: 'applied_unanswered' }, { kind: 'applied_unanswered', timeout: true },
