@@ -2,9 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createHands } from './hands.ts'
 import { possessionProof } from './proof.ts'
-import { fetchOnce, startPuller } from './pull.ts'
+import { fetchOnce, nothingYet, startPuller } from './pull.ts'
 import { answer, createPushHandler } from './push.ts'
-import { ServiceRefusal } from './service.ts'
 import type { CredentialConsumer, CredentialConsumerOptions } from './types.ts'
 
 const FIRST_PAUSE_MS = 250
@@ -39,7 +38,7 @@ export const createCredentialConsumer = (options: CredentialConsumerOptions): Cr
       await Promise.all(credentials.filter((credential) => hands.holding(credential) === undefined).map(async (credential) => {
         await fetchOnce(options, hands, credential).catch((error: unknown) => {
           // It will be pushed.
-          if (!(error instanceof ServiceRefusal && ['value_missing', 'subject_not_found'].includes(error.code))) onTrouble({ credential, doing: 'fetching', error })
+          if (!nothingYet(error)) onTrouble({ credential, doing: 'fetching', error })
         })
       }))
       return

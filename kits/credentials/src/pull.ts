@@ -1,6 +1,6 @@
 // Pulls: fetches when there may be something new, until what it holds is what it should hold, and says so.
 import { setTimeout as delay } from 'node:timers/promises'
-import { openDelivery } from './delivery.ts'
+import { DeliveryProblem, openDelivery } from './delivery.ts'
 import type { Hands, Taken } from './hands.ts'
 import { ServiceRefusal } from './service.ts'
 import type { CredentialConsumerOptions, Trouble } from './types.ts'
@@ -24,7 +24,7 @@ export const fetchOnce = async ({ key, service }: Pick<CredentialConsumerOptions
 }
 
 /** Whoever has no value, or stands in no manifest yet, has nothing to fetch: not until somebody says so. */
-const nothingYet = (error: unknown): boolean => error instanceof ServiceRefusal && ['value_missing', 'subject_not_found'].includes(error.code)
+export const nothingYet = (error: unknown): boolean => error instanceof ServiceRefusal && ['value_missing', 'subject_not_found'].includes(error.code)
 
 export interface Puller {
   /** There may be something new. */
@@ -63,7 +63,7 @@ export const startPuller = (
         } else {
           tell('fetching', error)
           // Sealed to the key from before, or to none: ours is not the registered one.
-          if (error instanceof ServiceRefusal ? error.code === 'consumer_key_missing' : (error as { fault?: string }).fault === 'other_key') await registered()
+          if (error instanceof ServiceRefusal ? error.code === 'consumer_key_missing' : error instanceof DeliveryProblem && error.fault === 'other_key') await registered()
           await sleep(pause)
           pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
         }
