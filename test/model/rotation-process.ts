@@ -137,6 +137,7 @@ export const startProcess = (around: Surroundings): ModelProcess => {
     ids: around.ids,
     clock,
     holder,
+    pause: (milliseconds) => clock.sleep(milliseconds),
     rules: around.rules,
     keys: { keyOf: port((consumer) => keys.keyOf(consumer)) },
     values: {

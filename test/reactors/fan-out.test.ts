@@ -3,13 +3,37 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { eachOf, gather, inFacts } from '../../src/reactors/rotation/fan-out.ts'
 
+const pause = () => setImmediate()
+
+t.test('outcomes that come one by one are gathered for a while, and no longer than until the last has come', async (t) => {
+  const batches: number[][] = []
+  const pauses: Array<() => void> = []
+  const results = gather<number>(async (batch) => { batches.push(batch) }, (milliseconds) => {
+    t.ok(milliseconds <= 10)
+    return new Promise((resolve) => { pauses.push(() => { resolve(undefined) }) })
+  })
+  results.add(1)
+  await setImmediate()
+  results.add(2)
+  await setImmediate()
+  t.strictSame(batches, [])
+  pauses.shift()?.()
+  await setImmediate()
+  t.strictSame(batches, [[1, 2]], 'nobody waits for those that are still to come')
+  results.add(3)
+  await setImmediate()
+  results.add(4)
+  await results.end()
+  t.strictSame(batches, [[1, 2], [3, 4]])
+})
+
 t.test('outcomes are gathered by number and by size, in order, none lost', async (t) => {
   for (const [size, most] of [[10, 400], [20_000, 26], [700_000, 1]] as const) {
     const batches: string[][] = []
     const results = gather<string>(async (batch) => {
       batches.push(batch)
       await setImmediate()
-    })
+    }, pause)
     const items = Array.from({ length: 550 }, (_, n) => `${n}`.padStart(size, '.'))
     for (const item of items) results.add(item)
     await results.end()
@@ -33,8 +57,9 @@ t.test('an append that fails is told, and nothing is begun after it', async (t) 
   const results = gather<number>(async () => {
     appends++
     throw new Error('away')
-  })
+  }, pause)
   results.add(1)
+  await setImmediate()
   await setImmediate()
   results.add(2)
   await t.rejects(results.end(), { message: 'away' })

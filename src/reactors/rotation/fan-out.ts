@@ -1,5 +1,4 @@
 // Many at a time, but not all: bounded concurrency, and outcomes gathered while the ones before are being appended.
-import { setImmediate } from 'node:timers/promises'
 
 /** Requests under way at a time: enough for hundreds of slow consumers at once, and a bound for memory and sockets. */
 const PARALLEL = 256
@@ -26,14 +25,20 @@ export const eachOf = async <T>(items: readonly T[], work: (item: T) => Promise<
 export const inFacts = <T>(batch: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(batch.length / FACT) }, (_, n) => batch.slice(n * FACT, (n + 1) * FACT))
 
-/** Appends what was gathered as soon as the append before has ended: one outcome when it is quiet, hundreds when it is not. */
-export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
+/** So long outcomes are gathered before they are appended, in ms: a board does not show less, and hundreds are one append. */
+const GATHER_MS = 10
+
+/** Appends what was gathered meanwhile, one append after the other; without waiting once the last outcome has come. */
+export const gather = <T>(append: (batch: T[]) => Promise<void>, pause: (milliseconds: number) => Promise<unknown>) => {
   const waiting: T[] = []
   const now: { running?: Promise<void> | undefined, failure?: { error: unknown } } = {}
+  let hasten = (): void => {}
+  const complete = new Promise<void>((resolve) => { hasten = resolve })
   const run = async (): Promise<void> => {
-    // Those whose answers came in together belong into the same append.
-    await setImmediate()
-    while (waiting.length > 0 && now.failure === undefined) await append(waiting.splice(0, fitting(waiting)))
+    while (waiting.length > 0 && now.failure === undefined) {
+      await Promise.race([pause(GATHER_MS), complete])
+      await append(waiting.splice(0, fitting(waiting)))
+    }
   }
   const go = (): Promise<void> => {
     now.running ??= run().catch((error: unknown) => { now.failure = { error } }).finally(() => { now.running = undefined })
@@ -46,6 +51,7 @@ export const gather = <T>(append: (batch: T[]) => Promise<void>) => {
     },
     /** Resolves when everything is appended; throws what an append threw. */
     end: async (): Promise<void> => {
+      hasten()
       while (now.failure === undefined && (now.running !== undefined || waiting.length > 0)) await go()
       // An append that failed is waited for, so that nothing of it goes on behind the caller's back.
       await now.running

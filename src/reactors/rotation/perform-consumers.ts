@@ -1,4 +1,5 @@
 // What is done with consumers: values delivered, acknowledgements waited for, proofs asked for; many at a time, recorded in batches.
+import { setTimeout } from 'node:timers/promises'
 import type { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import {
@@ -22,7 +23,7 @@ export const deliver = async (turn: Turn, { valueId, deliveries }: Of<'deliver'>
   const value = await deps.values.open(valueId)
   const secrets = await secretsOf(turn, valueId, value)
   const moved = watch(turn)
-  const results = gather<DeliveryResult>(async (batch) => moved.note(await turn.record(together(inFacts(batch).map(deliveriesRecorded)))))
+  const results = gather<DeliveryResult>(async (batch) => moved.note(await turn.record(together(inFacts(batch).map(deliveriesRecorded)))), turn.deps.pause ?? setTimeout)
   const told = (one: OneDelivery, outcome: Pick<DeliveryResult, 'status' | 'exchange'>, tries = one.tries): void => {
     results.add({ consumer: one.subscriber.consumer, deliverySeq: one.deliverySeq, tries, at: deps.clock.now().toISOString(), ...outcome })
   }
@@ -93,7 +94,7 @@ export const check = async (turn: Turn, { round, valueId, subscribers }: Of<'pro
   const value = await deps.values.open(valueId)
   const secrets = await secretsOf(turn, valueId, undefined)
   const moved = watch(turn)
-  const results = gather<ProofResult>(async (batch) => moved.note(await turn.record(together(inFacts(batch).map((part) => proofsRecorded(round, part))))))
+  const results = gather<ProofResult>(async (batch) => moved.note(await turn.record(together(inFacts(batch).map((part) => proofsRecorded(round, part))))), turn.deps.pause ?? setTimeout)
   await eachOf(subscribers, async (subscriber) => {
     if (moved.has()) return
     const { consumer } = subscriber

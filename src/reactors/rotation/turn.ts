@@ -15,6 +15,8 @@ export type RotationReactorDeps = Omit<FetchDeps, 'deliveries' | 'tickets'> & {
   deliveries: Pick<Deliveries, 'seal' | 'push' | 'announce' | 'probe'>
   /** This process's own id, a new one for every start: tells whose claims are ours. */
   holder: string
+  /** Instead of a timer. */
+  pause?: (milliseconds: number) => Promise<unknown>
 }
 
 /** What a process knows of a job beyond its facts, and may lose. */
