@@ -60,7 +60,7 @@ t.test('refuses to start, in one line', async (t) => {
   const cases: [string, string[], RegExp][] = [
     ['folder in use', storeCommand(store.dataDir), /^chancery eventstore: the data folder .* is in use by another event store: stop it, or use another folder\n$/],
     ['port in use', storeCommand(join(folder, 'b'), store.port), new RegExp(`^chancery eventstore: port ${store.port} is in use: stop what uses it, or choose another with --port\n$`)],
-    ['no flags', storeCommand(folder).slice(0, 2), /^chancery eventstore: usage: .*\n$/],
+    ['no flags', storeCommand(folder).slice(0, -4), /^chancery eventstore: usage: .*\n$/],
     ['bad port', [...storeCommand(folder).slice(0, -1), '70000'], /^chancery eventstore: usage: .*\n$/],
     ['unknown flag', [...storeCommand(folder), '--fast'], /^chancery eventstore: Unknown option '--fast'.*\n$/]
   ]

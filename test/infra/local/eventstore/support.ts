@@ -1,14 +1,14 @@
 // What the tests of the local event store share: stores in this process and in their own, clients of both kinds.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { EventStoreDBClient } from '@eventstore/db-client'
-import type { Test } from 'tap'
-import ts from 'typescript'
+import t, { type Test } from 'tap'
 import { type RunningEventStore, openEventStore } from '../../../../infra/local/eventstore/index.ts'
+import { compiledArguments } from '../../../support/compiled.ts'
 
 const root = resolve(import.meta.dirname, '../../../..')
 
@@ -43,28 +43,10 @@ export interface StoreProcess {
   kill (signal: NodeJS.Signals): Promise<number | null>
 }
 
-/** The store as plain JavaScript, made once a test file: with a loader of TypeScript 50 starts would take a minute. */
-const built = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'chancery-eventstore-built-'))
-  process.on('exit', () => { rmSync(folder, { recursive: true, force: true }) })
-  const source = join(root, 'infra/local/eventstore')
-  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, rewriteRelativeImportExtensions: true }
-  for (const path of readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
-    const out = join(folder, 'eventstore', path.replace(/\.ts$/, '.js'))
-    mkdirSync(dirname(out), { recursive: true })
-    writeFileSync(out, ts.transpileModule(readFileSync(join(source, path), 'utf8'), { compilerOptions }).outputText)
-  }
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  return join(folder, 'eventstore/main.js')
-}
-let main: string | undefined
+const words = await compiledArguments(t, 'infra/local/eventstore/main.ts')
 
 /** The command that runs the store as it is in the sources, whatever a build may have left. */
-export const storeCommand = (dataDir: string, port = 0): string[] => {
-  main ??= built()
-  return [process.execPath, main, '--data', dataDir, '--port', String(port)]
-}
+export const storeCommand = (dataDir: string, port = 0): string[] => [process.execPath, ...words, '--data', dataDir, '--port', String(port)]
 
 export const runStore = (t: Test, command: string[]): ChildProcess => {
   const [file = '', ...args] = command

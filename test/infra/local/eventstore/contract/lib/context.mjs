@@ -68,8 +68,14 @@ export class Tape {
   }
 }
 
-export const kindOf = (item) => (typeof item === 'string' ? item : readRespKind(item))
-export const countOf = (items, kind) => items.filter((item) => kindOf(item) === kind).length
+/** Kinds that were asked for: whoever waits for thousands asks again for all of them with each that comes. */
+const kinds = new WeakMap()
+export const kindOf = (item) => {
+  if (typeof item === 'string') return item
+  if (!kinds.has(item)) kinds.set(item, readRespKind(item))
+  return kinds.get(item)
+}
+export const countOf = (items, kind) => items.reduce((count, item) => kindOf(item) === kind ? count + 1 : count, 0)
 export const has = (kind, n = 1) => (items) => countOf(items, kind) >= n
 
 /** A raw read or subscription as lines, closing with how it ended. */
