@@ -39,7 +39,11 @@ const progress = ({ subscriber, status, delivery, tries, lastError, sentAt, ende
 const alarm = (job: Job, now: Date): string | undefined => {
   const since = (at: string | undefined): number => at === undefined ? 0 : now.getTime() - Date.parse(at)
   const minutes = (at: string | undefined): string => `${Math.floor(since(at) / 60_000)} minutes`
-  const { state, revoking, abort, minting, changedAt } = job
+  const { state, revoking, abort, minting, orphan, changedAt } = job
+  // Whatever the state: nothing goes on before it is gone.
+  if (orphan !== undefined && since(orphan.foundAt) >= ALARM_MS) {
+    return `For ${minutes(orphan.foundAt)} the vendor has not revoked the token ${orphan.vendorTokenId}, which a minting left behind. Revoke it by hand at the vendor: then the rotation goes on.`
+  }
   if ((state === 'revoking' || state === 'revoke_unconfirmed') && since(revoking?.firstStartedAt) >= ALARM_MS) {
     return `For ${minutes(revoking?.firstStartedAt)} the old token has not been seen refused three times in a row. Look at the vendor.`
   }

@@ -240,6 +240,14 @@ t.test('what is looked at before an end', async (t) => {
   t.strictSame(onJob(stale.credential, ROTATION, stale.now(), orphanFound(then, { tokenId: 'token-new', label: labelOf(ROTATION, 2) }, [])), [], 'an old look at the list makes no orphan of the new token')
 })
 
+t.test('an orphan that the vendor does not revoke is told', async (t) => {
+  const told = into('mint_outcome_unknown')
+  told.record(orphanFound(told.job, { tokenId: 'token-lost', label: labelOf(ROTATION, 1) }, []))
+  const alarmAfter = (ms: number) => jobView(told.credential, ROTATION, new Date(told.now().getTime() + ms), rules)?.alarm
+  t.equal(alarmAfter(60_000), undefined)
+  t.match(alarmAfter(360_000), /6 minutes .* token-lost, .* Revoke it by hand/)
+})
+
 t.test('a job in the mode replace', async (t) => {
   t.equal(ask(into('distributing', tell('replace')), { kind: 'abort' }), '409 old_credential_dead', 'nothing to give back to who may hold the new value')
   t.equal(ask(into('minting', tell('replace')), { kind: 'abort' }), ABORT)
