@@ -23,6 +23,7 @@ const FACTS = [
   'verify_started', 'verified', 'distribute_requested', 'mint_started', 'minted', 'deliveries_started', 'deliveries_recorded', 'distributed', 'validation_started',
   'proofs_recorded', 'validated', 'revoke_requested', 'revoke_started', 'revoke_answered', 'refusals_probed', 'done'
 ]
+const BACK = ['abort_requested', 'abort_started', 'validation_started', 'proofs_recorded', 'new_revoke_started', 'new_revoke_answered', 'aborted']
 const CALLS: readonly VendorFaultOrder['call'][] = ['authenticate', 'metadata', 'may_mint', 'mint', 'mint', 'list', 'revoke']
 const KINDS: readonly VendorFaultOrder['kind'][] = ['error', 'no', 'timeout', 'applied_unanswered', 'applied_timeout', 'garbled', 'slow']
 const STATES = [undefined, undefined, 'verified', 'distribute_partial', 'distributed', 'validated']
@@ -44,7 +45,8 @@ t.test(`${runs} random rotations on real processes, seed ${seed}`, async (t) => 
   let deathsInAll = 0
   for (const [n, name] of names.entries()) {
     // In the order in which they come up, or a later one would never be met.
-    const wanted = FACTS.filter(() => draw(8) === 0).map((fact) => `append.${one(['before', 'after'])}:rotation.${fact}`)
+    const some = (facts: readonly string[], oneIn: number) => facts.filter(() => draw(oneIn) === 0).map((fact) => `append.${one(['before', 'after'])}:rotation.${fact}`)
+    const wanted = some(FACTS, 8)
     const abortIn = one(STATES)
     for (let faults = draw(3); faults > 0; faults--) await vendor.fault({ call: one(CALLS), kind: one(KINDS), ms: 2_000 })
     for (const consumer of ground.consumers) Object.assign(consumer, { unhealthy: draw(6) === 0, slowMs: draw(6) === 0 ? 1_500 : 0 })
@@ -52,7 +54,7 @@ t.test(`${runs} random rotations on real processes, seed ${seed}`, async (t) => 
       for (const consumer of ground.consumers) Object.assign(consumer, { unhealthy: false, slowMs: 0 })
       void vendor.heal()
     }, 8_000)
-    const edgesOf = abortIn === undefined ? wanted : wanted.filter((edge) => /verif|distribute_requested/.test(edge))
+    const edgesOf = abortIn === undefined ? wanted : [...wanted.filter((edge) => /verif|distribute_requested/.test(edge)), ...some(BACK, 4)]
     const { end, deaths, service } = await walkThroughDeaths(ground, name, { edges: edgesOf, orLess: true, ...abortIn !== undefined && { abortIn } })
     clearTimeout(healed)
     await vendor.heal()

@@ -13,11 +13,11 @@ const FORWARD = [
   'opened', 'verify_started', 'verified', 'distribute_requested', 'mint_started', 'minted', 'deliveries_started', 'deliveries_recorded', 'distributed', 'validation_started',
   'proofs_recorded', 'validated', 'revoke_requested', 'revoke_started', 'revoke_answered', 'refusals_probed', 'done'
 ]
-const BACK = ['abort_requested', 'abort_started', 'deliveries_started', 'deliveries_recorded', 'new_revoke_started', 'new_revoke_answered', 'aborted']
+const BACK = ['abort_requested', 'abort_started', 'deliveries_started', 'deliveries_recorded', 'validation_started', 'proofs_recorded', 'new_revoke_started', 'new_revoke_answered', 'aborted']
 const everyEdge = (facts: readonly string[]): string[] => facts.flatMap((fact) => [`append.before:rotation.${fact}`, `append.after:rotation.${fact}`])
 const some = {
   forward: ['before:rotation.minted', 'after:rotation.deliveries_started', 'before:rotation.validated', 'after:rotation.revoke_started', 'before:rotation.done'],
-  back: ['after:rotation.mint_started', 'after:rotation.abort_requested', 'after:rotation.abort_started', 'before:rotation.aborted']
+  back: ['after:rotation.mint_started', 'after:rotation.abort_requested', 'after:rotation.abort_started', 'before:rotation.proofs_recorded', 'before:rotation.aborted']
 }
 
 const through = (wanted: 'done' | 'aborted', edges: readonly string[]) => async (t: Test): Promise<void> => {
