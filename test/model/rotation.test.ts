@@ -47,6 +47,6 @@ t.test(`random rotations, seed ${seed}`, async (t) => {
   const took = (performance.now() - began) / 1_000
   t.comment(`${walked} cases in ${took.toFixed(1)} s`)
   t.ok(walked >= Math.min(runs ?? LEAST, LEAST), `${walked} cases, and no rule was broken`)
-  // Few cases show little.
-  if (walked >= MANY) t.strictSame(Object.keys(rotationEvents).filter((type) => !seen.has(type) && !type.startsWith('rotation.owner_mail_')), [], 'every fact of a rotation came up, but those of the mail to its owner')
+  if (walked < MANY) t.comment(`too few to say that every fact came up: that takes ${MANY}`)
+  else t.strictSame(Object.keys(rotationEvents).filter((type) => !seen.has(type) && !type.startsWith('rotation.owner_mail_')), [], 'every fact of a rotation came up, but those of the mail to its owner')
 })

@@ -306,3 +306,20 @@ t.test('a process that was given up while it minted leaves no token behind', asy
   await zombie
   t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
 })
+
+t.test('an old value that the vault lost: what cannot be tried has to be gone from the vendor\'s list', async (t) => {
+  const w = await mintAs()
+  await w.settle()
+  await w.step({ kind: 'validate' })
+  await w.settle()
+  await w.values.destroy((await w.job()).oldValue.valueId)
+  const { list } = w.gateway
+  w.gateway.list = async () => {
+    const seen = await list()
+    return seen.status === 'listed' ? { ...seen, tokens: [...seen.tokens, { tokenId: w.first.tokenId }] } : seen
+  }
+  await w.step({ kind: 'revoke', confirm: NAME })
+  t.equal(await w.settle(), 'revoke_unconfirmed', 'as long as it is listed')
+  w.gateway.list = list
+  t.equal(await w.settle(), 'done')
+})

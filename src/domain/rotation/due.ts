@@ -17,7 +17,7 @@ export const due = (credential: Credential, now: Date, rules: DueRules): Due => 
   return dueOf(credential, job, now.getTime(), rules)
 }
 
-/** Until when another process is taken to be at work; where there can be none, only until its last requests have ended. */
+/** Until when another process is taken to be at work; 0 where there can be none. */
 export const heldElsewhereUntil = ({ holder }: Job, { holder: own, alone, timeLimitMs }: DueRules): number => {
   if (holder === undefined || holder.id === own) return 0
   return alone ? 0 : Date.parse(holder.at) + 2 * Math.max(timeLimitMs, CONSUMER_LIMIT_MS)

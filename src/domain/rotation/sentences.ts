@@ -34,6 +34,7 @@ const proofs: Readonly<Record<Exclude<ProofOutcome, 'proved' | 'unproved'>, stri
 /** @param which value was to be proved */
 export const proofError = (outcome: ProofOutcome, exchange: Exchange | undefined, which: 'new' | 'old'): string | undefined => {
   if (outcome === 'proved') return undefined
+  if (exchange === undefined) return 'Nobody was asked: the vault does not hold the value.'
   if (outcome === 'unproved') return `Its proof is keyed by another value: it does not use the ${which} one.`
   const sentence = proofs[outcome]
   return outcome === 'unhealthy' || outcome === 'unreachable' ? `${sentence} ${came(exchange)}` : sentence

@@ -98,7 +98,7 @@ export interface Job {
   rounds: number
   round: Round | undefined
   validatedAt: Instant | undefined
-  /** True once the vendor was seen refusing the new value. */
+  /** True if the last gate that closed did because the vendor refuses the new value. */
   newRefused: boolean
   gateClosed: { why: string, consumers: readonly string[], at: Instant } | undefined
   revoking: Revoking | undefined

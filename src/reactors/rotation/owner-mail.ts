@@ -38,37 +38,36 @@ const ACTOR = { type: 'system', id: 'owner-mail' } as const
  */
 export const ownerMailReactor = (deps: OwnerMailDeps): Reactor => {
   /** Attempts that are claimed and have no outcome, since when this process knows of them. */
-  const claims = new Map<string, Claim>()
+  const claims = new WeakMap<Intent, Claim>()
   /** What became of an attempt, until it is recorded: a log that is away for a while must not cause a second mail. */
-  const outcomes = new Map<string, { attempt: number, outcome: MailOutcome }>()
+  const outcomes = new WeakMap<Intent, { attempt: number, outcome: MailOutcome }>()
   return {
     name: 'owner-mail',
     intent: 'rotation.owner_mail_requested',
     carryOut: async (intent) => {
-      const { id: mailId } = intent
       const again = await carryOut(deps, intent, claims, outcomes)
-      if (again === undefined) claims.delete(mailId)
+      if (again === undefined) claims.delete(intent)
       return again
     }
   }
 }
 
 const carryOut = async (
-  deps: OwnerMailDeps, intent: Intent, claims: Map<string, Claim>, outcomes: Map<string, { attempt: number, outcome: MailOutcome }>
+  deps: OwnerMailDeps, intent: Intent, claims: WeakMap<Intent, Claim>, outcomes: WeakMap<Intent, { attempt: number, outcome: MailOutcome }>
 ): Promise<number | undefined> => {
   const { aggregates, rules, mailer } = deps
   const { id: mailId } = intent
   const name = nameOf(intent)
-  let known = outcomes.get(mailId)
+  let known = outcomes.get(intent)
   if (known === undefined) {
     const { state, commands } = await aggregates.current(credentialAggregate, name)
     if (state.status === 'absent' || commands.has(idOf(deps, mailId, 'sent'))) return undefined
     const made = attemptsOf(deps, commands, mailId)
-    const claim = claims.get(mailId)
+    const claim = claims.get(intent)
     if (made > 0 && !commands.has(idOf(deps, mailId, 'failed', made))) {
       // Somebody claimed it and has not said what came of it: he is given his time, and is then taken for dead.
       const since = claim?.attempt === made ? claim.since : performance.now()
-      claims.set(mailId, { attempt: made, since })
+      claims.set(intent, { attempt: made, since })
       const left = rules.claimMs - (performance.now() - since)
       if (left > 0) return left
     }
@@ -79,19 +78,19 @@ const carryOut = async (
       const mail = await compose(deps, state, mailId)
       known = { attempt, outcome: mail === undefined ? { status: 'failed', final: true } : await mailer.send(mail) }
     }
-    outcomes.set(mailId, known)
+    outcomes.set(intent, known)
   }
   const { attempt, outcome } = known
   const code = outcome.replyCode === undefined ? {} : { replyCode: outcome.replyCode }
   if (outcome.status === 'sent') {
     await record(deps, intent, name, 'sent', undefined, ({ rotationId, at }) => ({ type: 'rotation.owner_mail_sent', data: { credential: name, rotationId, mailId, attempt, sentAt: at, ...code } }))
-    outcomes.delete(mailId)
+    outcomes.delete(intent)
     if (outcome.where !== undefined) deps.written?.(outcome.where)
     return undefined
   }
   const final = outcome.final || attempt >= rules.maxAttempts
   await record(deps, intent, name, 'failed', attempt, ({ rotationId, at }) => ({ type: 'rotation.owner_mail_failed', data: { credential: name, rotationId, mailId, attempt, final, failedAt: at, ...code } }))
-  outcomes.delete(mailId)
+  outcomes.delete(intent)
   return final ? undefined : rules.pausesMs[Math.min(attempt, rules.pausesMs.length) - 1] ?? 0
 }
 

@@ -41,8 +41,7 @@ export const deliver = async (turn: Turn, { valueId, deliveries }: Of<'deliver'>
     const { subscriber, deliverySeq } = push
     const { status, exchange } = await deps.deliveries.push({ subscriber, credential: turn.credential.name, rotationId: job.rotationId, deliverySeq, jwe, secrets })
     told(push, { status, ...exchange !== undefined && { exchange } })
-  })
-  await results.end()
+  }).finally(results.end)
   return undefined
 }
 
@@ -104,8 +103,7 @@ export const check = async (turn: Turn, { round, valueId, subscribers }: Of<'pro
       ? { outcome: 'unreachable' as const, exchange: undefined }
       : await deps.deliveries.probe({ subscriber, credential: credential.name, value, secrets })
     results.add({ consumer, outcome, ...exchange !== undefined && { exchange }, at: deps.clock.now().toISOString(), tries })
-  })
-  await results.end()
+  }).finally(results.end)
   return undefined
 }
 

@@ -42,20 +42,30 @@ export const revokeOld = async ({ deps, gateway, job, claim, record }: Turn, att
 }
 
 /**
- * Tries the token that was revoked. A value that the vault does not hold cannot be tried: of the old one the job stays unconfirmed,
- * and says so; of the new one, on the way back, the vendor's word has to do.
+ * Tries the token that was revoked. A value that the vault does not hold cannot be tried: of the old one the vendor's list has to
+ * show that it is gone; of the new one, on the way back, the vendor's word has to do.
  */
 export const probeRefused = async (turn: Turn, { valueId }: Extract<Action, { kind: 'probe_refused' }>): Performed => {
   const { deps, gateway, job, record } = turn
   const value = await deps.values.open(valueId)
   if (value === undefined) {
     if (valueId === job.newValue?.valueId) return withoutTrying(turn)
-    await record(unconfirmed)
-    return RETRY_MS
+    return isUnlisted(turn)
   }
   const { status, exchange } = await gateway.probeRefused(value)
   await record(refusalProbed(job.refusals.probes, status === 'refused', [exchange]))
   return undefined
+}
+
+const isUnlisted = async ({ gateway, job, record }: Turn): Performed => {
+  const { vendorTokenId } = job.oldValue
+  const seen = vendorTokenId !== undefined && gateway.lists ? await gateway.list() : undefined
+  if (seen?.status === 'listed' && seen.tokens.every(({ tokenId }) => tokenId !== vendorTokenId)) {
+    await record(refusalProbed(job.refusals.probes, true, [seen.exchange]))
+    return undefined
+  }
+  await record(unconfirmed)
+  return RETRY_MS
 }
 
 const withoutTrying = async (turn: Turn): Performed => {

@@ -2,6 +2,7 @@
 import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import { due } from '../../domain/rotation/due.ts'
+import { RETRY_MS } from '../../domain/rotation/rules.ts'
 import type { Intent, Reactor } from '../reactor.ts'
 import { check, deliver, endDistribution, endValidation, expire, startDeliveries, startValidation } from './perform-consumers.ts'
 import { giveUpMint, mint, revokeOrphan, settleMint, verify } from './perform-mint.ts'
@@ -15,17 +16,16 @@ const IDLE_MS = 60_000
 
 /** Everything is derived from the job's facts, so a process that starts goes on where another one stopped. */
 export const rotationReactor = (deps: RotationReactorDeps): Reactor => {
-  const memories = new Map<string, Memory>()
+  // Gone with the intent, whoever settled it: what is remembered may hold a secret.
+  const memories = new WeakMap<Intent, Memory>()
   return {
     name: 'rotation',
     intent: 'rotation.opened',
     wakesOnStream: true,
     carryOut: async (intent) => {
-      const memory = memories.get(intent.id) ?? { rest: undefined }
-      memories.set(intent.id, memory)
-      const again = await carryOut(deps, intent, memory)
-      if (again === undefined) memories.delete(intent.id)
-      return again
+      const memory = memories.get(intent) ?? { rest: undefined }
+      memories.set(intent, memory)
+      return carryOut(deps, intent, memory)
     }
   }
 }
@@ -34,6 +34,7 @@ const carryOut = async (deps: RotationReactorDeps, intent: Intent, memory: Memor
   const { aggregates, clock } = deps
   const rest = await memory.rest?.()
   if (rest !== undefined) return rest
+  let inVain: string | undefined
   for (let proved = false; ;) {
     // What a turn appended is the newest there is; only who appended nothing has to look.
     const name = nameOf(intent)
@@ -46,6 +47,10 @@ const carryOut = async (deps: RotationReactorDeps, intent: Intent, memory: Memor
     if (action === undefined) return again === undefined ? IDLE_MS : Math.min(IDLE_MS, Math.max(0, again.getTime() - now.getTime()))
     const pause = await perform(turn, action)
     if (pause !== undefined) return pause
+    // Twice the same, and nothing came of it: whatever keeps it from being recorded, it is not asked for without end.
+    const did = turn.appended() ? undefined : JSON.stringify(action)
+    if (did !== undefined && did === inVain) return RETRY_MS
+    inVain = did
     proved = turn.proved()
   }
 }

@@ -39,6 +39,8 @@ export interface Turn {
   claim: (outcome: Outcome) => Promise<boolean>
   /** True once an append, or the read of one that had nothing to append, has proved what is cached of the credential. */
   proved: () => boolean
+  /** True once anything was appended in this turn. */
+  appended: () => boolean
 }
 
 export interface Recorded { appended: boolean, job: Job | undefined }
@@ -54,6 +56,7 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
   const rules: DueRules = { ...deps.rules, holder, timeLimitMs: gateway.timeLimitMs }
 
   let proved = false
+  let appended = false
   const append = async (outcome: Outcome): Promise<Recorded> => {
     const at = clock.now()
     const { events, state } = await aggregates.execute({
@@ -61,6 +64,7 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
       decide: (current) => onJob(current, job.rotationId, at, outcome)
     })
     proved = true
+    appended ||= events.length > 0
     return { appended: events.length > 0, job: openJob(state) }
   }
   return {
@@ -70,7 +74,8 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
       const { appended } = await append((open) => heldElsewhereUntil(open.job, rules) > Date.parse(open.at) ? [] : outcome(open))
       return appended
     },
-    proved: () => proved
+    proved: () => proved,
+    appended: () => appended
   }
 }
 

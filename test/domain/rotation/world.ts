@@ -84,7 +84,7 @@ export const tell = (mode: Mode = 'rotate', consumers = usual()) => {
       consumer, deliverySeq: told.job.consumers.get(consumer)?.delivery?.seq ?? 0, status, tries: 5, exchange: exchange(status === 'succeeded' ? 'passed' : 'failed'), at: new Date(now).toISOString()
     })))),
     prove: (names: readonly string[], outcome: 'proved' | 'unproved' = 'proved') => told.record(proofsRecorded(told.job.rounds, names.map((consumer) => ({
-      consumer, outcome, at: new Date(now).toISOString(), tries: told.job.consumers.get(consumer)?.probe?.round === told.job.rounds ? told.job.consumers.get(consumer)?.probe?.tries ?? 0 : 0
+      consumer, outcome, exchange: exchange(outcome === 'proved' ? 'passed' : 'failed'), at: new Date(now).toISOString(), tries: told.job.consumers.get(consumer)?.probe?.round === told.job.rounds ? told.job.consumers.get(consumer)?.probe?.tries ?? 0 : 0
     }))))
   }
   told.facts([
