@@ -18,7 +18,7 @@ export interface Session {
 export const inSession = async <T>({ url }: Pick<Account, 'url'>, limitMs: number, work: (session: Session) => Promise<T>): Promise<T> => {
   const until = performance.now() + limitMs
   const left = () => until - performance.now()
-  const client = new pg.Client({ connectionString: url.href, application_name: 'chancery', connectionTimeoutMillis: limitMs })
+  const client = clientOf(url, limitMs)
   // What ends a session from outside fails its statement, too; unheard, it would end the process.
   client.on('error', () => {})
   let sent = false
@@ -42,6 +42,15 @@ export const inSession = async <T>({ url }: Pick<Account, 'url'>, limitMs: numbe
   } finally {
     clearTimeout(timer)
     await Promise.race([client.end().catch(() => {}), new Promise((resolve) => { setTimeout(resolve, Math.max(50, left())).unref() })])
+  }
+}
+
+/** What cannot be read to its end throws with the text in its message, which holds a password. */
+const clientOf = (url: URL, limitMs: number): pg.Client => {
+  try {
+    return new pg.Client({ connectionString: url.href, application_name: 'chancery', connectionTimeoutMillis: limitMs })
+  } catch {
+    throw new SessionFailure({ outcome: 'failed', failure: 'url_invalid' }, false)
   }
 }
 

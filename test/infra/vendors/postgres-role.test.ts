@@ -4,6 +4,7 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { postgresRoleProblems, postgresRoleVendor, roleOf } from '../../../infra/vendors/postgres-role.ts'
+import { inSession } from '../../../infra/vendors/postgres-session.ts'
 import { scramKeys, scramVerifier } from '../../../infra/vendors/scram.ts'
 import type { Exchange } from '../../../src/domain/credential/fields.ts'
 import { Secret } from '../../../src/domain/credential/secret.ts'
@@ -277,4 +278,10 @@ t.test('the address of a manifest', async (t) => {
   t.match(problems('postgres://me@db.internal/app'), [/holds a name or a password/])
   t.match(problems('postgres://db.internal/app?user=me&password=x'), [/parameter user/, /parameter password/])
   t.match(problems('postgres://'), [/is no address/])
+  // pg reads the files that a connection string names.
+  t.match(problems('postgres://db.internal/app?sslrootcert=/etc/shadow&sslkey=/x'), [/parameter sslkey: no file/, /parameter sslrootcert: no file/])
+  const vendor = postgresRoleVendor({ vendor: { kind: 'postgres-role', group: 'g', address: 'postgres://db.internal/app?sslrootcert=/absent' }, connection: async () => new Secret('postgres://a:b@db.internal/app?sslcert=/absent') })
+  t.match(await vendor.verify(new Secret('postgres://me:x@db.internal/app?sslrootcert=/absent'), { replace: false }), [{ outcome: 'failed', failure: 'value_invalid' }])
+  t.match(await vendor.list(), { status: 'failed', exchange: { failure: 'connection_invalid' } })
+  await t.rejects(inSession({ url: new URL('postgres://me:x@db.internal/app?sslkey=/absent') }, 1_000, async () => {}), { name: 'SessionFailure', message: 'url_invalid', sent: false })
 })
