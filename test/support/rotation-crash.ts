@@ -65,7 +65,10 @@ export const walkThroughDeaths = async (
       seen.job = (body['items'] as Job[])[0] ?? await open(name)
       return
     }
-    const job = seen.job = await look(name, seen.job)
+    const job = await look(name, seen.job)
+    // A service that has just been started may say that it cannot tell yet.
+    if (job.state === undefined) throw new Error(JSON.stringify(job))
+    seen.job = job
     const onward = forwards[job.state]
     const kind = job.state === way.abortIn || (seen.givenUp && onward !== undefined) ? 'abort' : onward
     if (kind === undefined) {
