@@ -21,7 +21,7 @@ export interface CredentialValues {
 
 // --- vendors ---------------------------------------------------------------------------------------------------
 
-/** A probe's exchange says itself whether it `passed`, `failed` or ended `unknown`. */
+/** `label` is absent only where the list shows no labels at all: then a token that is new may be ours; one that has none has the empty one. */
 export interface ListedToken { tokenId: string, label?: string, lastUsedAt?: Instant }
 
 export type MintOutcome =

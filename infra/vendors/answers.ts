@@ -43,7 +43,8 @@ export const tokensIn = (body: string | undefined, { items, tokenId, label, last
   if (!Array.isArray(found)) return undefined
   const tokens = found.map((item: unknown): ListedToken | undefined => {
     const id = wordAt(item, tokenId)
-    const named = label === undefined ? undefined : wordAt(item, label)
+    // A list that shows labels shows that this one has none.
+    const named = label === undefined ? undefined : wordAt(item, label) ?? ''
     const used = instantAt(item, lastUsedAt)
     return id === undefined ? undefined : { tokenId: id, ...(named !== undefined && { label: named }), ...(used !== undefined && { lastUsedAt: used }) }
   })

@@ -66,7 +66,7 @@ export const chanceryTokenVendor = ({ vendor: { principalId }, own, timeoutMs = 
       const principal = await own.look(principalId)
       return { ending: said(principal !== undefined, principal?.tokens ?? {}, 'subject_not_found'), ...(principal && { value: principal.tokens }) }
     })
-    return value === undefined ? { status: 'failed', exchange } : { status: 'listed', tokens: value, exchange }
+    return value === undefined ? { status: 'failed', exchange } : { status: 'listed', tokens: value.map(({ tokenId, label }) => ({ tokenId, label: label ?? '' })), exchange }
   }
 
   const probeRefused: VendorGateway['probeRefused'] = async (value) => {

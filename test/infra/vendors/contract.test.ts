@@ -51,6 +51,7 @@ const honest = async (t: Test, world: World, vendor: VendorGateway) => {
   const found = listed.filter(({ tokenId }) => tokenId === minted.tokenId)
   t.equal(found.length, 1, 'and the new one')
   if (world.labels) t.equal(found[0]?.label, label, 'under its label')
+  t.ok(listed.every(({ label }) => (label !== undefined) === world.labels), 'a list that shows labels shows of each whether it has one: nobody else\'s is taken for ours')
   t.same([(await vendor.probeRefused(old.secret)).status, (await vendor.probeRefused(minted.secret)).status, (await vendor.probeRefused(dead)).status], ['accepted', 'accepted', 'refused'], 'both work')
 
   t.equal((await vendor.revoke(oldToken)).status, 'revoked')

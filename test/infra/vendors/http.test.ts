@@ -83,8 +83,8 @@ t.test('a list counts only if it is whole and can be read; other people\'s token
   }
   say({ status: 200, body: JSON.stringify([item, { id: 'b' }]) })
   t.match(await vendor.list(), {
-    status: 'listed', tokens: [{ tokenId: '7', label: 'a label', lastUsedAt: '2026-01-02T02:04:05.000Z' }, { tokenId: 'b' }],
-    exchange: { outcome: 'passed', answer: { body: '[{"token_id":"7","label":"a label","last_used_at":"2026-01-02T02:04:05.000Z"},{"token_id":"b"}]' } }
+    status: 'listed', tokens: [{ tokenId: '7', label: 'a label', lastUsedAt: '2026-01-02T02:04:05.000Z' }, { tokenId: 'b', label: '' }],
+    exchange: { outcome: 'passed', answer: { body: '[{"token_id":"7","label":"a label","last_used_at":"2026-01-02T02:04:05.000Z"},{"token_id":"b","label":""}]' } }
   })
 })
 
