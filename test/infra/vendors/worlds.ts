@@ -19,6 +19,7 @@ import { redisAclVendor } from '../../../infra/vendors/redis-acl.ts'
 import { createAccess } from '../../../src/commands/access/authorise.ts'
 import { createAggregates } from '../../../src/commands/execute.ts'
 import { createPrincipal } from '../../../src/commands/principals/principals.ts'
+import { issueTokenFor } from '../../../src/commands/tokens/tokens.ts'
 import { Refusal } from '../../../src/domain/codes.ts'
 import type { VendorSettings } from '../../../src/domain/credential/manifest.ts'
 import { Secret } from '../../../src/domain/credential/secret.ts'
@@ -122,10 +123,10 @@ export const chanceryWorld = async (t: Test): Promise<World> => {
   const aggregates = createAggregates(events, ids)
   const lock = { mode: 'many' as const, proven: () => true, epoch: 1, whenProven: async () => true }
   const own = ownTokens({ aggregates, access: createAccess({ aggregates, events, lock, clock, ids }), ids, clock })
-  const { principalId } = await createPrincipal({ aggregates, ids }, { kind: 'service', name: 'a service', roles: [] }, {
-    commandId: ids.next(), at: clock.now(), actor: { type: 'system', id: 'test' }, requestId: 'test'
-  })
-  const { tokenId, token = '' } = await own.issue({ principalId, label: 'by_hand', seed: 'the first' })
+  const context = () => ({ commandId: ids.next(), at: clock.now(), actor: { type: 'system', id: 'test' }, requestId: 'test' } as const)
+  const { principalId } = await createPrincipal({ aggregates, ids }, { kind: 'service', name: 'a service', roles: [] }, context())
+  // By hand, and without a label.
+  const { tokenId, token = '' } = await issueTokenFor({ aggregates, ids }, { principalId }, context())
   const waiting = new Map<Call, Fault[]>()
   const faulty = <A extends unknown[], R>(call: Call, act: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
     const fault = waiting.get(call)?.shift()
