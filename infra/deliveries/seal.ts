@@ -1,12 +1,9 @@
 // Seals a value to a consumer's key: compact JWE, ECDH-ES on X25519 and A256GCM (decision 34; RFC 7516, 7518, 8037; ADR 0166).
-import { createCipheriv, createHash, createPublicKey, diffieHellman, generateKeyPair, randomBytes, type KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createCipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import type { DeliveryContent, SubscriberKey } from '../../src/rotation-ports.ts'
 
 const ENC = 'A256GCM'
 const KEY_BITS = 256
-
-const newKeyPair = promisify(generateKeyPair)
 
 const uint32 = (number: number): Buffer => {
   const bytes = Buffer.alloc(4)
@@ -26,8 +23,7 @@ export const sealTo = async ({ credential, value, valueId, deliverySeq, rotation
     credential, value: value.reveal(), value_id: valueId, delivery_seq: deliverySeq, ...rotationId !== undefined && { rotation_id: rotationId }
   })
   // A key pair for this one text: whoever opens it later needs the consumer's private key, and nothing of ours.
-  // Made in the thread pool: those of a fan-out come one by one, and what is sealed first leaves first (ADR 0183).
-  const ephemeral = await newKeyPair('x25519')
+  const ephemeral = generateKeyPairSync('x25519')
   const agreed = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: imported(key) })
   const { kty, crv, x } = ephemeral.publicKey.export({ format: 'jwk' })
   const header = Buffer.from(JSON.stringify({ alg: 'ECDH-ES', enc: ENC, kid: keyId, cty: 'json', epk: { kty, crv, x } })).toString('base64url')
