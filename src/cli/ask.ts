@@ -21,10 +21,10 @@ export const reasonFor = async (given: string | undefined, what: string, { stdin
   }))
 }
 
-/** What the person types. Throws Failure `usage` with `otherwise` if there is nobody to ask. */
-export const answerTo = async (question: string, otherwise: string, { stdin, stderr }: Asked): Promise<string> => {
+/** What the person types, asked again while `wrong` says something. Throws Failure `usage` with `otherwise` if there is nobody to ask. */
+export const answerTo = async (question: string, otherwise: string, { stdin, stderr }: Asked, wrong: (answer: string) => string | undefined = needed): Promise<string> => {
   if (!somebodyThere({ stdin, stderr })) throw new Failure('usage', otherwise)
-  return answered(await text({ message: question, input: stdin, output: stderr }))
+  return answered(await text({ message: question, input: stdin, output: stderr, validate: (answer) => wrong(answer ?? '') }))
 }
 
 /** What the person types, shown as dots. Throws Failure `usage` with `otherwise` if there is nobody to ask. */
@@ -36,6 +36,8 @@ export const hiddenAnswerTo = async (question: string, otherwise: string, { stdi
 /** Asks before something big; in a pipe the command line itself was the answer. */
 export const sure = async (question: string, { stdin, stderr }: Asked): Promise<boolean> =>
   !somebodyThere({ stdin, stderr }) || answered(await confirm({ message: question, input: stdin, output: stderr, initialValue: false }))
+
+const needed = (answer: string): string | undefined => answer.trim() === '' ? 'This is needed.' : undefined
 
 const answered = <T>(answer: T): Exclude<T, symbol> => {
   if (isCancel(answer)) throw new Failure('refused', 'Stopped; nothing was sent.')

@@ -1,6 +1,6 @@
 // Shows a rotation as it goes: redrawn in place on a terminal, a line for each change elsewhere.
 import type { Writable } from 'node:stream'
-import { board, inWords, standing } from './board.ts'
+import { board, gateInWords, inWords, standing } from './board.ts'
 import type { ConsumerView, JobView } from './rotation-api.ts'
 import { printable, type Surroundings } from './terminal.ts'
 
@@ -8,8 +8,8 @@ export interface BoardScreen {
   show (job: JobView): void
   /** Something about us, under the board until it is taken back; undefined takes it back. */
   remark (text: string | undefined): void
-  /** Draws it so that a question of so many rows fits below, and leaves it as it is; the next `show` begins below. */
-  rest (below?: number): void
+  /** Draws it so that a question of so many rows fits below, and leaves it as it is; the next `show` begins below. `cut`: not all of it is there. */
+  rest (below?: number): { cut: boolean }
   /** Every consumer, however many there are. */
   all (job: JobView): void
   close (): void
@@ -55,10 +55,13 @@ const drawn = (output: Output, colour: boolean): BoardScreen => {
   const soon = (): void => { due ??= setTimeout(() => { draw() }, Math.max(0, last + PAUSE - performance.now())) }
   const tick = setInterval(() => { soon() }, TICK)
   output.on('resize', soon)
-  const rest = (below = 0): void => {
+  const rest = (below = 0): { cut: boolean } => {
     if (due !== undefined || below > 0) draw(below)
+    // The first line ends with an id, which nobody misses here.
+    const cut = plain.slice(1).some((line) => line.includes('…'))
     plain = []
     job = undefined
+    return { cut }
   }
   return {
     show: (next) => {
@@ -100,13 +103,13 @@ const told = (output: Output): BoardScreen => {
       if (text !== undefined && text !== remarked) line(text)
       remarked = text
     },
-    rest: () => {},
+    rest: () => ({ cut: true }),
     all: (job) => { for (const text of board(job, { width: WIDE, colour: false, now: new Date() })) line(text) },
     close: () => {}
   }
 }
 
-/** What is new in a view, a line each: the state with its meaning, then every consumer that moved. */
+/** What is new in a view, a line each: the state with its meaning, every consumer that moved (at first: that is in trouble), and who closed the gate. */
 export const changes = (before: JobView | undefined, job: JobView): string[] => {
   const lines: string[] = []
   if (before?.state !== job.state) {
@@ -117,8 +120,9 @@ export const changes = (before: JobView | undefined, job: JobView): string[] => 
   const known = new Map(before?.consumers.map((consumer) => [consumer.consumer, stands(consumer)]))
   for (const consumer of job.consumers) {
     const now = stands(consumer)
-    if (before !== undefined && known.get(consumer.consumer) !== now) lines.push(`  ${consumer.consumer}: ${now}`)
+    if (before === undefined ? standing(consumer) === 'bad' : known.get(consumer.consumer) !== now) lines.push(`  ${consumer.consumer}: ${now}`)
   }
+  if (job.state === 'validation_failed' && before?.state !== job.state) lines.push(`  ${gateInWords(job) ?? ''}`)
   return lines
 }
 

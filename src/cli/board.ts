@@ -149,13 +149,19 @@ const whys: Readonly<Record<string, string>> = {
 /** How many of those that close the gate are named, until all are asked for. */
 const NAMED = 5
 
-const gateOf = ({ gate, new_value: made, state }: JobView, width: number): Line[] => {
-  if (made === null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return []
-  if (gate.open) return [[], [{ text: 'Gate: open. The old value may be revoked.', style: 'green' }]]
-  if (gate.closed_by.length === 0) return [[], ...wrapped('Gate: closed, and nobody stands in the way any more. Validate to open it.', width, 'yellow')]
+const gateOf = (job: JobView, width: number): Line[] => {
+  const text = gateInWords(job)
+  return text === undefined ? [] : [[], ...wrapped(text, width, job.gate.open ? 'green' : 'yellow')]
+}
+
+/** How the gate stands and who keeps it closed; undefined where it is not asked for. */
+export const gateInWords = ({ gate, new_value: made, state }: JobView): string | undefined => {
+  if (made === null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return undefined
+  if (gate.open) return 'Gate: open. The old value may be revoked.'
+  if (gate.closed_by.length === 0) return 'Gate: closed, and nobody stands in the way any more. Validate to open it.'
   const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => `${consumer === null ? '' : `${consumer} `}${whys[why] ?? why}`)
   const more = gate.closed_by.length - named.length
-  return [[], ...wrapped(`Gate: closed. ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`, width, 'yellow')]
+  return `Gate: closed. ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
 }
 
 const warnings = ({ alarm }: JobView, { remark }: BoardOptions, width: number): Line[] =>

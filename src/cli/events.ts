@@ -46,7 +46,7 @@ export async function * followJob (client: Client, { credential, rotationId }: {
       if (options.signal.aborted) return
       if (error instanceof Failure && error.exit !== 'unavailable') throw error
     }
-    options.onConnection?.('The connection to the service is lost; trying again. The rotation goes on without it.')
+    options.onConnection?.('The connection to the service is lost; trying again. What was begun is in its log, and goes on when the service does.')
     await pause(wait, undefined, { signal: options.signal }).catch(() => {})
     wait = Math.min(LONGEST_PAUSE, wait * 2)
   }

@@ -34,8 +34,12 @@ export interface TranscriptItem {
   reason: string | null
   ticket: string | null
   state: string
+  /** As the fact has it; of these fields the reader is told. */
+  data: { consumer?: string, deliveries?: ConsumerFact[], outcomes?: ConsumerFact[] }
   exchanges: Exchange[]
 }
+
+interface ConsumerFact { consumer: string, status?: string, outcome?: string }
 
 /** A request to a vendor or a consumer and its answer, scrubbed of secrets by the service. */
 export interface Exchange {

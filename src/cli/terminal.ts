@@ -8,7 +8,7 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>
   stdin: Readable
   stdout: Writable & { isTTY?: boolean }
-  stderr: Writable & { isTTY?: boolean }
+  stderr: Writable & { isTTY?: boolean, columns?: number }
   /** Aborted by Ctrl-C: a long run stops after the step it is in. */
   signal: AbortSignal
 }
@@ -32,6 +32,21 @@ export interface Terminal {
 export const printable = (text: string): string =>
   stripVTControlCharacters(text).replace(/[\p{Cc}\p{Bidi_Control}]/gu, ' ')
 
+/** Blanks before which no command has begun on the line. */
+const BREAKS = /(?<!\bchancery .*) (?<!\bchancery )/
+
+/** Lines broken between words, where a terminal would break them within one; never within a command, which is copied as it stands. */
+const fitted = (text: string, width: number): string => text.split('\n').flatMap((line) => {
+  const [begin = ''] = /^ */.exec(line) ?? []
+  const lines: string[] = []
+  for (const word of line.slice(begin.length).split(BREAKS)) {
+    const last = lines.at(-1)
+    if (last === undefined || [...last].length + 1 + [...word].length > width) lines.push(`${begin}${word}`)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
+}).join('\n')
+
 export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
   /** Lines that wait for a drawn bar to end: both on one screen would write over each other. */
   let held: string[] | undefined
@@ -39,7 +54,7 @@ export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
     if (held === undefined) stdout.write(`${text}\n`)
     else held.push(text)
   }
-  const note = (text: string) => { stderr.write(`${text}\n`) }
+  const note = (text: string) => { stderr.write(`${stderr.isTTY === true ? fitted(text, stderr.columns ?? 80) : text}\n`) }
   const table: Terminal['table'] = (columns, rows) => {
     const cells = [columns, ...rows].map((row) => row.map(printable))
     const widths = columns.map((_, index) => Math.max(...cells.map((row) => [...row[index] ?? ''].length)))

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { changes, createScreen } from '../../src/cli/board-screen.ts'
 import { board } from '../../src/cli/board.ts'
+import { needsSomebody, nextCommands, wayOn } from '../../src/cli/next-steps.ts'
 import { isWorking, waitsForHuman, hasEnded, type ConsumerView, type Exchange, type JobView } from '../../src/cli/rotation-api.ts'
 import { abortTable } from '../../src/domain/rotation/abort-table.ts'
 import { jobStates } from '../../src/domain/rotation/job.ts'
@@ -119,12 +120,29 @@ t.test('text from elsewhere cannot steer the terminal', async (t) => {
 })
 
 t.test('where nothing can be redrawn, each change is a line', async (t) => {
-  t.same(changes(undefined, job('distributing')), ['2026-03-01T12:00:00.000Z  distributing: What distributing means, in one sentence that is a little longer than a narrow screen.'])
+  t.same(changes(undefined, job('distributing')), ['2026-03-01T12:00:00.000Z  distributing: What distributing means, in one sentence that is a little longer than a narrow screen.', '  beta: failed after 5 tries (HTTP 503)'])
+  t.same(changes(job('validating'), job('validation_failed')).slice(1), ['  Gate: closed. beta has proved nothing yet'], 'in a pipe it is told, too, who keeps the gate closed')
   const after = job('distributing')
   after.consumers = after.consumers.map((one) => one.consumer === 'gamma' ? { ...one, distribute_status: 'succeeded' } : one)
   t.same(changes(job('distributing'), after), ['  gamma: succeeded'])
   t.same(changes(after, after), [])
   t.match(changes(undefined, job('verify_failed', { failure: refusal })).join('\n'), /answered 401: \{"id":"unauthorized"/)
+})
+
+t.test('what leads on: commands that work as they stand, in an order that leads somewhere, and no way that is none', async (t) => {
+  const reports = consumer('reports', { required: false, distribute_status: 'succeeded', proof_outcome: 'unhealthy' })
+  const validated = job('validated', { steps: ['validate', 'waive', 'revoke', 'abort'], consumers: [reports] })
+  t.same(nextCommands(validated, { asks: true }), ['revoke billing', 'validate billing', 'waive billing --consumer reports', 'abort billing'].map((text) => `chancery rotations ${text}`))
+  t.same(nextCommands(validated, { asks: false }).slice(0, 2), ['chancery rotations revoke billing --confirm billing --ticket TICKET --reason "…"', 'chancery rotations validate billing --reason "…"'])
+  t.notMatch(nextCommands({ ...validated, consumers: [{ ...reports, proof_outcome: 'proved' }] }, { asks: true }).join(), /waive/, 'nobody is left to be waived')
+  t.match(wayOn(job('verify_failed', { failure: refusal })), /dead for good.*chancery rotate billing --mode replace --ticket TICKET/)
+  t.equal(wayOn(job('verify_failed', { failure: { ...refusal, probe: 'may_mint' } })), undefined, 'the value works')
+  t.equal(wayOn(job('verify_failed', { failure: refusal, mode: 'replace' })), undefined)
+  t.notMatch(wayOn(job('distribute_partial', { mode: 'replace' })), /the old one/)
+  t.match(wayOn(job('validation_failed')), /A required consumer.*chancery credentials put billing --manifest FILE --ticket/)
+  t.equal(wayOn(job('validation_failed', { gate: { open: false, closed_by: [{ consumer: null, why: 'old_value_used' }] } })), undefined)
+  for (const state of jobStates) t.equal(needsSomebody(job(state)), /failed|partial|unknown|unconfirmed/.test(state), state)
+  t.ok(needsSomebody(job('aborting', { alarm: 'It takes long.' })))
 })
 
 t.test('the page on rotations has the table of aborts and every state, as the code has them', async (t) => {

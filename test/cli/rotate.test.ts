@@ -10,11 +10,14 @@ import { exitCodes } from '../../src/cli/failures.ts'
 import type { JobView } from '../../src/cli/rotation-api.ts'
 import { template, vendorKinds } from '../../src/cli/verbs/credentials-template.ts'
 import { formErrors } from '../../src/http/manifest-items.ts'
+import { stopWith } from '../support/end-with-us.ts'
 import { noteCanary } from '../support/left-behind.ts'
 import { testService } from '../support/service.ts'
 import { tcpProxy } from '../support/tcp-proxy.ts'
 import { commandLine, values, type Ran } from './command-line.ts'
 import { atTerminal, CTRL_C, DOWN, ENTER } from './pretend-terminal.ts'
+
+t.setTimeout(180_000)
 
 const service = await testService(t, { env: { CHANCERY_OUTGOING_HTTP: 'loopback' } })
 const proxy = await tcpProxy(t, Number(new URL(service.url).port))
@@ -31,16 +34,13 @@ const file = (name: string, content: unknown): string => {
   return path
 }
 
-const vendor = await startVendor()
+const vendor = stopWith(t, await startVendor())
 noteCanary({ what: 'the token that mints', text: vendor.connectionToken })
-t.teardown(() => vendor.stop())
 const consumers: DemoConsumer[] = []
 for (const name of ['billing', 'reports']) {
   const { stdout } = await chancery('principals', 'create', name, '--kind', 'service', '--role', `consumer:${name}`, '--json')
   const token = (await chancery('tokens', 'new', (JSON.parse(stdout) as { principal_id: string }).principal_id)).stdout.trim()
-  const consumer = await startConsumer({ name, credential: 'mail-api', pull: false, chanceryUrl: service.url, token, dataDir: join(folder, name), vendorUrl: vendor.url, redis: undefined })
-  t.teardown(() => consumer.stop())
-  consumers.push(consumer)
+  consumers.push(stopWith(t, await startConsumer({ name, credential: 'mail-api', pull: false, chanceryUrl: service.url, token, dataDir: join(folder, name), vendorUrl: vendor.url, redis: undefined })))
 }
 const [billing, reports] = consumers as [DemoConsumer, DemoConsumer]
 const wire = () => {
@@ -57,7 +57,7 @@ t.test('a template of each kind is a manifest', async (t) => {
 t.test('from nothing to a value in the vault, told at each turn what comes next', async (t) => {
   t.match(await chancery('credentials'), { exit: 0, stderr: /credentials --help says how/ })
   t.match(await chancery('rotate', 'mail-api', ...why), { exit: 1, stderr: /There is no credential mail-api\. chancery credentials/ })
-  t.match(await chancery('credentials', 'put', 'mail-api', '--manifest', join(folder, 'absent.json'), ...why), { exit: exitCodes.usage.value, stderr: /cannot be read: ENOENT/ })
+  t.match(await chancery('credentials', 'put', 'mail-api', '--manifest', join(folder, 'absent.json'), ...why), { exit: exitCodes.usage.value, stderr: /cannot be read: there is no such file/ })
   t.match(await chancery('credentials', 'put', 'mail-api', '--manifest', file('bad.json', '{"vendor":'), ...why), { exit: exitCodes.usage.value, stderr: /is not JSON/ })
   const wrong = file('wrong.json', { ...wire(), sensitivity: 'so-so', lead_days: -1, consumers: [{ ...wire().consumers[0], required: undefined }] })
   const errors = await chancery('credentials', 'put', 'mail-api', '--manifest', wrong, ...why)
@@ -86,19 +86,25 @@ t.test('a value is taken from a hidden prompt, a file or a pipe, and shown nowhe
 
 t.test('a dead token: the vendor\'s own words, and a way out', async (t) => {
   const ran = await chancery('rotate', 'mail-api', ...why)
-  t.match(ran, { exit: exitCodes.findings.value, stdout: /verify_failed: Nothing was touched[^]*answered 401: \{"id":"unauthorized"/, stderr: /dead for good: abort, then chancery rotate mail-api --mode replace[^]*chancery rotations verify mail-api, or chancery rotations abort mail-api/ })
+  t.match(ran, { exit: exitCodes.findings.value, stdout: /verify_failed: Nothing was touched[^]*answered 401: \{"id":"unauthorized"/, stderr: /dead for good: abort, then chancery rotate mail-api --mode replace --ticket[^]*chancery rotations verify mail-api --reason "…"\n {2}or: chancery rotations abort mail-api/ })
+  t.match(await chancery('rotations', 'show', 'mail-api'), { exit: exitCodes.findings.value, stdout: /dead for good: abort, then chancery rotate/ })
+  t.match(await chancery('rotate', 'mail-api', '--mode', 'replace', '--ticket', '4711', ...why), { exit: 1, stderr: /does not replace a dead value \(verify_failed\).*chancery rotations abort mail-api, then the same again/ }, 'it does not go on with the wrong one')
   t.match(await chancery('rotations', 'distribute', 'mail-api', ...why), { exit: 1, stderr: /step_not_offered[^]*It offers: verify, abort/ })
   t.match(await chancery('rotations', 'open', 'mail-api', ...why), { exit: 1, stderr: /rotation_open[^]*rotation_id[^]*what to do: chancery rotate/ })
   t.match(await chancery('rotations', 'abort', 'mail-api', '--transition', '1', ...why), { exit: 1, stderr: /precondition_failed[^]*what to do/ })
   t.match(await chancery('rotations', 'abort', 'mail-api', ...why), { exit: 0, stdout: /aborted: / })
 
   const replace = ['rotations', 'open', 'mail-api', '--mode', 'replace', ...why]
-  t.match(await chancery(...replace), { exit: exitCodes.usage.value, stderr: /needs --ticket/ })
+  t.match(await chancery(...replace), { exit: exitCodes.usage.value, stderr: /needs --confirm mail-api and --ticket/ })
   t.match(await chancery(...replace, '--ticket', '4711'), { exit: exitCodes.usage.value, stderr: /needs --confirm mail-api/ })
   t.match(await chancery(...replace, '--ticket', '4711', '--confirm', 'mail'), { exit: 1, stderr: /confirmation_mismatch/ })
   t.match(await chancery(...replace, '--ticket', 'four', '--confirm', 'mail-api'), { exit: 1, stderr: /ticket_invalid[^]*--ticket 4711/ })
   t.match(await chancery(...replace, '--ticket', '4711', '--confirm', 'mail-api'), { exit: 0 })
-  t.match(await chancery('rotations', 'verify', 'mail-api', ...why), { exit: 0, stdout: /verified: / })
+  t.match(await chancery('rotate', 'mail-api', '--mode', 'replace', ...why), { exit: exitCodes.findings.value, stdout: /verified: |opened: / }, 'the open one is of that mode')
+  t.match(await chancery('rotations', 'abort', 'mail-api', ...why), { exit: 0 })
+  const whole = ['rotate', 'mail-api', '--mode', 'replace', '--ticket', '4711', ...why]
+  t.match(await chancery(...whole), { exit: exitCodes.usage.value, stderr: /needs --confirm mail-api/ })
+  t.match(await chancery(...whole, '--confirm', 'mail-api'), { exit: exitCodes.findings.value, stdout: /verified: / })
   t.match(await chancery('rotations', 'abort', 'mail-api', ...why), { exit: 0, stdout: /aborted: / })
 })
 
@@ -122,7 +128,7 @@ t.test('a hidden value at the terminal', async (t) => {
 })
 
 t.test('at a gate, Ctrl-C leaves it, another operator takes the question back, and nothing answers for a pipe', async (t) => {
-  t.match(await chancery('rotate', 'mail-api', ...why), { exit: exitCodes.findings.value, stdout: /verified: /, stderr: /rotations distribute mail-api, or chancery rotations abort/ })
+  t.match(await chancery('rotate', 'mail-api', ...why), { exit: exitCodes.findings.value, stdout: /verified: /, stderr: /chancery rotations distribute mail-api --reason "…"\n {2}or: chancery rotations abort mail-api --reason/ })
   const first = atTerminal(env, ['rotate', 'mail-api'])
   await first.sees(/Going on with the rotation[^]*verified[^]*Mint a new value/)
   first.type(CTRL_C)
@@ -151,7 +157,7 @@ t.test('the whole of it at one terminal, over a connection that breaks', async (
   terminal.type(ENTER)
   await terminal.sees(/Why\?/)
   terminal.type(ENTER)
-  const failed = await terminal.sees(/validation_failed[^]*What now\? A required consumer has to prove it[^]*● Give the new value again/)
+  const failed = await terminal.sees(/validation_failed[^]*What now\? Who is not required may be waived[^]*● Give the new value again/)
   t.match(failed, /Gate: closed\. reports gives no proof/)
 
   const steps = (await job()).steps
@@ -171,7 +177,7 @@ t.test('the whole of it at one terminal, over a connection that breaks', async (
   terminal.type(ENTER)
   await terminal.sees(/Type the credential's name to confirm/)
   terminal.type(`mail${ENTER}`)
-  await terminal.sees(/That is not it: mail-api/)
+  await terminal.sees(/That is another word\. Type it letter by letter: mail-api/)
   terminal.type(`-api${ENTER}`)
   await terminal.sees(/Ticket[^]*4711/)
   terminal.type(ENTER)
@@ -189,7 +195,7 @@ t.test('afterwards it can be read', async (t) => {
   t.match(await chancery('credentials', 'show', 'mail-api'), { stdout: /last rotated +2\d{3}-/ })
   t.match(await chancery('rotations', 'list', 'mail-api'), { exit: 0, stdout: /done +rotate +operator[^]*aborted[^]*aborted/ })
   t.match(await chancery('rotations', 'show', 'mail-api'), { exit: 0, stdout: /mail-api {2}done[^]*billing +yes +push +succeeded +proved[^]*reports +no +push +succeeded +waived/ })
-  t.match(await chancery('rotations', 'transcript', 'mail-api'), { exit: 0, stdout: /rotation\.opened[^]*because: It is due\.[^]*mint: POST[^]*ticket 4711[^]*rotation\.done/ })
+  t.match(await chancery('rotations', 'transcript', 'mail-api'), { exit: 0, stdout: /rotation\.opened[^]*because: It is due\.[^]*mint: POST[^]*deliveries_recorded {2}→ {2}distributing: [^\n]*billing succeeded[^]*ticket 4711[^]*rotation\.done/ })
   const facts = values<{ fact: string, id: string }>((await chancery('rotations', 'watch', 'mail-api', '--json')).stdout)
   t.match(facts.at(0), { fact: 'rotation.opened' })
   t.match(facts.at(-1), { fact: 'rotation.done' })
@@ -209,4 +215,6 @@ t.test('a step at a time, without waiting, watched until it is stopped', async (
   t.match(await chancery('rotations', 'revoke', 'mail-api', ...why), { exit: exitCodes.usage.value, stderr: /--confirm mail-api/ })
   t.match(await chancery('rotations', 'revoke', 'mail-api', '--confirm', 'mail-аpi', '--ticket', '4711', ...why), { exit: 1, stderr: /confirmation_mismatch[^]*look alike/ })
   t.match(await chancery('rotations', 'abort', 'mail-api', ...why), { exit: 0, stdout: /aborted: / })
+  t.match(await chancery('rotate', 'mail-api-admin', ...why), { exit: exitCodes.findings.value, stdout: /verified: / })
+  t.match(await chancery('rotations', 'distribute', 'mail-api-admin', ...why), { exit: exitCodes.usage.value, stderr: /Make a token with the scope global at the vendor\. Then hand it over: --value-file <file>/ })
 })

@@ -5,12 +5,12 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import t, { type Test } from 'tap'
 import { createProgram } from '../../src/cli/program.ts'
-import { printable } from '../../src/cli/terminal.ts'
+import { createTerminal, printable } from '../../src/cli/terminal.ts'
 import { nodeArguments } from '../support/compiled.ts'
 import { commandLine } from './command-line.ts'
 
@@ -177,4 +177,16 @@ t.test('a replay that breaks off is not taken for a whole log', async (t) => {
 
 t.test('text from the log cannot steer the terminal', async (t) => {
   t.equal(printable('a\u001b[2Jb\u202ec\rd\u009b31me'), 'ab c de')
+})
+
+t.test('at a terminal a note is broken between words, and no command within one; in a pipe not at all', (t) => {
+  const noted = (isTTY: boolean): string => {
+    let text = ''
+    const stderr = Object.assign(new Writable({ write: (chunk: Buffer, _encoding, done) => { text += String(chunk); done() } }), { isTTY, columns: 20 })
+    createTerminal({ env: {}, stdin: Readable.from([]), stdout: stderr, stderr, signal: new AbortController().signal }).note('Left as it is. Go on with: chancery rotate mail-api-admin\n  state: done')
+    return text
+  }
+  t.equal(noted(true), 'Left as it is. Go on\nwith:\nchancery rotate mail-api-admin\n  state: done\n')
+  t.equal(noted(false), 'Left as it is. Go on with: chancery rotate mail-api-admin\n  state: done\n')
+  t.end()
 })

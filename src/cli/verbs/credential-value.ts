@@ -6,12 +6,20 @@ import { hiddenAnswerTo } from '../ask.ts'
 import { Failure } from '../failures.ts'
 import type { Tools } from '../verb.ts'
 
-export const valueFileOption = () => new Option('--value-file <file>', 'file that holds the value, - for standard input; without it you are asked, and nothing is shown')
+export const valueFileOption = (more = '') => new Option('--value-file <file>', `file that holds the value, - for standard input; without it you are asked, and nothing is shown${more}`)
 
-/** The value without the line's end that editors and `echo` leave. Throws Failure `usage` if there is none. */
-export const readValue = async (file: string | undefined, question: string, { surroundings, terminal }: Tools): Promise<string> => {
+const NOT_HERE = 'The value is asked for at a terminal only. Give it by --value-file <file>, or --value-file - and a pipe.'
+
+/** Why a file that was named could not be read. */
+export const unread = (file: string, error: unknown): string => {
+  const { code } = error as NodeJS.ErrnoException
+  return `${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'it is not yours to read' : code ?? String(error)}.`
+}
+
+/** The value without the line's end that editors and `echo` leave. Throws Failure `usage` if there is none, with `otherwise` if there is nobody to ask. */
+export const readValue = async (file: string | undefined, question: string, { surroundings, terminal }: Tools, otherwise = NOT_HERE): Promise<string> => {
   const text = file === undefined
-    ? await hiddenAnswerTo(question, 'The value is asked for at a terminal only. Give it by --value-file <file>, or --value-file - and a pipe.', surroundings)
+    ? await hiddenAnswerTo(question, otherwise, surroundings)
     : file === '-' ? await whole(surroundings.stdin) : await readText(file, terminal)
   const value = text.replace(/\r?\n$/, '')
   if (value === '') throw new Failure('usage', 'The value is empty; nothing was sent.')
@@ -24,6 +32,6 @@ const readText = async (file: string, terminal: Tools['terminal']): Promise<stri
     if (((await stat(file)).mode & 0o077) !== 0) terminal.note(`Others on this machine may read ${file}: chmod 600 it, or remove it when this is done.`)
     return await readFile(file, 'utf8')
   } catch (error) {
-    throw new Failure('usage', `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
+    throw new Failure('usage', unread(file, error))
   }
 }

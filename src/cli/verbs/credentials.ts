@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { reasonFor } from '../ask.ts'
+import type { Client } from '../client.ts'
 import { Failure, mistakes, ProblemFailure } from '../failures.ts'
 import { credentialPath, type InventoryRow } from '../rotation-api.ts'
 import { jsonOption, keyOption, minPositionOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Listing } from '../verb.ts'
 import { printCredential, type CredentialPage } from './credentials-page.ts'
 import { template, vendorKinds } from './credentials-template.ts'
-import { readValue, valueFileOption } from './credential-value.ts'
-import { ticketNote } from './rotations-job.ts'
+import { readValue, unread, valueFileOption } from './credential-value.ts'
+import { readCredential, ticketNote } from './rotations-job.ts'
 
 interface PutOptions extends Json { manifest: string, reason?: string, ticket?: string, ifMatch?: string, key?: string }
 interface AdoptOptions extends Json { valueFile?: string, vendorTokenId?: string, expiresAt?: string, reason?: string, key?: string }
@@ -22,7 +23,7 @@ principal with the role consumer:NAME, whose service registers its key (docs: ki
 Then a credential becomes rotatable in four steps:
   chancery credentials template http > billing.json      then fill in what it leaves open
   chancery credentials put billing --manifest billing.json
-  chancery credentials adopt billing --vendor-token-id ID hands the value in use to the vault, and says what the vendor calls it
+  chancery credentials adopt billing --vendor-token-id ID  hands the value in use to the vault, and says what the vendor calls it
   chancery rotate billing`)
   listVerb(credentials, bind)
   templateVerb(credentials, bind)
@@ -87,7 +88,7 @@ const putVerb = (credentials: Command, bind: Bind): void => {
       else {
         terminal.line(`put: manifest of ${name}, version ${body.manifest_version}`)
         for (const note of ticketNote(body, options)) terminal.note(note)
-        terminal.note(`If its value is not in the vault yet: chancery credentials adopt ${name}. Then: chancery rotate ${name}`)
+        terminal.note(await nextAfterPut(client, name))
       }
       return 'done'
     } catch (error) {
@@ -99,11 +100,18 @@ const putVerb = (credentials: Command, bind: Bind): void => {
   })
 }
 
+/** What a manifest that was put leads to; whoever may put one may not be allowed to read it. */
+const nextAfterPut = async (client: Client, name: string): Promise<string> => {
+  const page = await readCredential(client, name).catch((error: unknown) => { if (error instanceof Failure) return undefined; throw error })
+  if (page === undefined || page.value === null) return `Next, hand the value in use to the vault: chancery credentials adopt ${name}. Then: chancery rotate ${name}`
+  return page.open_rotation === null ? `To rotate it: chancery rotate ${name}` : `It holds for the open rotation, too: chancery rotations show ${name}`
+}
+
 const readJson = async (file: string): Promise<unknown> => {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as unknown
   } catch (error) {
-    throw new Failure('usage', error instanceof SyntaxError ? `${file} is not JSON: ${error.message}` : `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
+    throw new Failure('usage', error instanceof SyntaxError ? `${file} is not JSON: ${error.message}` : unread(file, error))
   }
 }
 
@@ -111,7 +119,7 @@ const adoptVerb = (credentials: Command, bind: Bind): void => {
   const adopt = credentials.command('adopt').argument('<name>')
     .description('Hands the value in use to the vault, so that it can be rotated. The value is asked for and not shown, or comes from a file or standard input; never from the command line, which other users of this machine can read.')
     .addOption(valueFileOption())
-    .option('--vendor-token-id <id>', 'what the vendor calls it; without it the vendor must find it by the value')
+    .option('--vendor-token-id <id>', 'what the vendor calls it, so that it can be told to revoke it; not needed where the value says so itself')
     .option('--expires-at <time>', 'ISO 8601 in UTC; default: what the manifest says of its lifetime')
     .addOption(reasonOption()).addOption(keyOption()).addOption(jsonOption())
   bind(adopt, async (tools, name: string, options: AdoptOptions) => {

@@ -1,10 +1,11 @@
 // What is asked at a gate of a rotation: which step, why, and what that step needs besides. Nothing is sent from here.
 import { confirm, isCancel, password, select, text } from '@clack/prompts'
-import type { ConsumerView, JobView, Step } from '../rotation-api.ts'
+import { behind, stepsOn, waivable, wayOn } from '../next-steps.ts'
+import type { JobView, Step } from '../rotation-api.ts'
 import type { Surroundings } from '../terminal.ts'
 import type { CredentialPage } from './credentials-page.ts'
-import { wayOn, type StepBody } from './rotations-job.ts'
-import { typeIt } from './rotations.ts'
+import type { StepBody } from './rotations-job.ts'
+import { isNot, typeIt } from './rotations.ts'
 
 /** What was said before and is offered again. */
 export interface Gathered { reason: string | undefined, ticket: string | undefined }
@@ -16,6 +17,10 @@ interface Gate {
   gathered: Gathered
   /** Aborted when the job moves on under the question. */
   moved: AbortSignal
+  /** The question before was taken back: a key that was meant for it does nothing here. */
+  again: boolean
+  /** Not all of it was shown. */
+  more: boolean
 }
 
 /** Ends the asking: Ctrl-C or Escape, or the job moved on. */
@@ -41,10 +46,10 @@ const prompts = ({ stdin, stderr }: Surroundings, signal: AbortSignal) => {
   }
   const needed = (answer: string | undefined) => (answer ?? '').trim() === '' ? 'This is needed.' : undefined
   return {
-    choice: <T extends string>(message: string, options: Array<{ value: T, label: string, hint?: string }>): Promise<T> =>
-      answered(select<string>({ ...common, message, options, showInstructions: false })) as Promise<T>,
+    choice: <T extends string>(message: string, options: Array<{ value: T, label: string, hint?: string }>, first?: T): Promise<T> =>
+      answered(select<string>({ ...common, message, options, showInstructions: false, ...first !== undefined && { initialValue: first } })) as Promise<T>,
     sentence: (message: string, before?: string) => answered(text({ ...common, message, ...before !== undefined && { initialValue: before }, validate: needed })),
-    exactly: (message: string, wanted: string) => answered(text({ ...common, message, validate: (answer) => answer === wanted ? undefined : `That is not it: ${wanted}` })),
+    exactly: (message: string, wanted: string) => answered(text({ ...common, message, validate: (answer) => answer === wanted ? undefined : isNot(wanted) })),
     perhaps: async (message: string) => (await answered(text({ ...common, message, defaultValue: '' }))).trim(),
     hidden: (message: string) => answered(password({ ...common, message, validate: needed })),
     sure: (message: string) => answered(confirm({ ...common, message, initialValue: false }))
@@ -52,7 +57,7 @@ const prompts = ({ stdin, stderr }: Surroundings, signal: AbortSignal) => {
 }
 
 const ask = async (asked: Prompts, job: JobView, gate: Gate): Promise<Answer> => {
-  const next = await asked.choice(`What now? ${wayOn(job) ?? ''}`.trim(), options(job))
+  const next = await asked.choice(`What now? ${wayOn(job) ?? ''}`.trim(), options(job, gate), gate.again ? 'leave' : undefined)
   if (next === 'all' || next === 'leave') return next
   if (next === 'abort' && !await asked.sure(`Abort? ${job.abort_means ?? ''}`.trim())) return ask(asked, job, gate)
   const { gathered } = gate
@@ -62,20 +67,16 @@ const ask = async (asked: Prompts, job: JobView, gate: Gate): Promise<Answer> =>
   return { step: next, body: { reason, ...special } }
 }
 
-/** The way forward first, and of two ways the one that leads further. */
-const order = (job: JobView): readonly Step[] =>
-  ['revoke', 'verify', 'distribute', ...job.state !== 'distributed' && behind(job).length > 0 ? ['retry', 'validate'] as const : ['validate', 'retry'] as const, 'waive', 'abort']
-
-const options = (job: JobView): Array<{ value: Step | 'all' | 'leave', label: string, hint?: string }> => [
-  ...order(job).filter((step) => job.steps.includes(step)).map((step) => labelOf(step, job)),
-  { value: 'all', label: 'Show all consumers' },
+const options = (job: JobView, { more }: Gate): Array<{ value: Step | 'all' | 'leave', label: string, hint?: string }> => [
+  ...stepsOn(job).map((step) => labelOf(step, job)),
+  ...more ? [{ value: 'all' as const, label: 'Show all of it', hint: 'every consumer, and what went wrong to its end' }] : [],
   { value: 'leave', label: 'Leave it as it is', hint: 'go on later with the same command' }
 ]
 
 const labelOf = (step: Step, job: JobView): { value: Step, label: string, hint?: string } => {
   switch (step) {
     case 'verify': return { value: step, label: job.state === 'opened' ? 'Verify the value in use' : 'Verify again', hint: 'asks the vendor, changes nothing' }
-    case 'distribute': return { value: step, label: 'Mint a new value and give it to every consumer', hint: 'the old one works on' }
+    case 'distribute': return { value: step, label: 'Mint a new value and give it to every consumer', hint: job.mode === 'replace' ? 'the old one is dead' : 'the old one works on' }
     case 'retry': return { value: step, label: 'Give the new value again to consumers that do not use it', hint: `${behind(job).length} of ${job.consumers.length}; nothing is minted` }
     case 'validate': return { value: step, label: 'Have every consumer prove that it uses the new value', hint: 'changes nothing' }
     case 'waive': return { value: step, label: 'Do without the proof of a consumer', hint: 'only one that is not required; needs a ticket' }
@@ -83,10 +84,6 @@ const labelOf = (step: Step, job: JobView): { value: Step, label: string, hint?:
     case 'abort': return { value: step, label: 'Abort', hint: job.abort_means ?? 'goes back to the old value' }
   }
 }
-
-/** Who has not taken the new value, or answered without it; those that were waived are not missed. */
-const behind = ({ consumers }: JobView): ConsumerView[] => consumers.filter(({ distribute_status: status, proof_outcome: outcome, waived }) =>
-  waived === null && (status !== 'succeeded' || (outcome !== null && outcome !== 'proved')))
 
 /** What a step needs besides a reason. */
 const specials = async (asked: Prompts, step: Step, job: JobView, { page, gathered }: Gate): Promise<Omit<StepBody, 'reason'>> => {
@@ -101,7 +98,7 @@ const specials = async (asked: Prompts, step: Step, job: JobView, { page, gather
     return { value, ...id !== '' && { vendor_token_id: id } }
   }
   if (step === 'waive') {
-    const consumer = await asked.choice('Whose proof?', job.consumers.filter(({ required, proof_outcome: outcome, waived }) => !required && outcome !== 'proved' && waived === null)
+    const consumer = await asked.choice('Whose proof?', waivable(job)
       .map(({ consumer: name, proof_outcome: outcome, last_error: error }) => ({ value: name, label: name, hint: outcome ?? error ?? 'not asked yet' })))
     return { consumer, ticket: await ticket() }
   }

@@ -86,17 +86,4 @@ export const followUntilWaiting = async ({ client, surroundings }: Tools, job: J
 }
 
 export const stillGoing = ({ credential }: Pick<JobView, 'credential'>): string =>
-  `Not waited for: the rotation stays as it is, and what was begun goes on in the service. Go on with: chancery rotate ${credential}`
-
-/** Where the usual way does not lead on, what else there is. */
-const ways: Readonly<Record<string, string>> = {
-  verify_failed: 'If the value is dead for good: abort, then chancery rotate CREDENTIAL --mode replace.',
-  mint_failed: 'Mend at the vendor what its answer says; the value in use works on.',
-  distribute_partial: 'Nothing is lost: those that have the new value use it, the others the old one.',
-  validation_failed: 'A required consumer has to prove it; one that is gone for good leaves by a new manifest (chancery credentials put).'
-}
-
-export const wayOn = ({ state, credential }: JobView): string | undefined => ways[state]?.replace('CREDENTIAL', credential)
-
-/** What may be asked for now, as command lines. */
-export const nextCommands = ({ credential, steps }: JobView): string[] => steps.map((step) => `chancery rotations ${step} ${credential}${step === 'waive' ? ' --consumer NAME' : ''}`)
+  `Not waited for any longer: the service goes on with what was begun, and then waits for you. Go on with: chancery rotate ${credential}`

@@ -1,12 +1,14 @@
 // `chancery rotations list|show|watch|transcript`: what a rotation is, is doing, and did.
 import type { Command } from 'commander'
+import { somebodyThere } from '../ask.ts'
 import { createScreen } from '../board-screen.ts'
 import { inWords } from '../board.ts'
 import { followJob } from '../events.ts'
 import { Failure } from '../failures.ts'
+import { needsSomebody, nextCommands, wayOn } from '../next-steps.ts'
 import { rotationPath, type TranscriptItem } from '../rotation-api.ts'
 import { jsonOption, type Bind, type Json } from '../verb.ts'
-import { findJob, listJobs, nextCommands, stillGoing } from './rotations-job.ts'
+import { findJob, listJobs, stillGoing } from './rotations-job.ts'
 
 interface Which extends Json { rotation?: string }
 
@@ -15,11 +17,12 @@ export const lookVerbs = (rotations: Command, bind: Bind): void => {
   bind(list, async ({ client, terminal }, credential: string, options: Json) => {
     const jobs = (await listJobs(client, credential)).sort((a, b) => a.opened_at < b.opened_at ? 1 : -1)
     if (options.json === true) for (const job of jobs) terminal.json(job)
+    else if (jobs.length === 0) terminal.note(`${credential} was never rotated. Begin with: chancery rotate ${credential}`)
     else terminal.table(['ROTATION', 'STATE', 'MODE', 'OPENED BY', 'OPENED', 'ENDED'], jobs.map((job) => [job.rotation_id, job.state, job.mode, job.trigger, job.opened_at, job.ended_at ?? '-']))
     return 'done'
   })
 
-  const show = which(rotations, 'show', 'Shows a rotation with all its consumers, what may be asked for now, and what an abort would mean. Exit code 5 if something is wrong with it.')
+  const show = which(rotations, 'show', 'Shows a rotation with all its consumers, what may be asked for now, and what an abort would mean. Exit code 5 if a stage came to nothing, or there is an alarm.')
   bind(show, async ({ client, terminal, surroundings }, credential: string, options: Which) => {
     const job = await findJob(client, credential, options.rotation)
     if (options.json === true) terminal.json(job)
@@ -29,9 +32,11 @@ export const lookVerbs = (rotations: Command, bind: Bind): void => {
       screen.close()
       terminal.line()
       terminal.line(`transition ${job.transition}${job.abort_means === null ? '' : `; abort would mean: ${job.abort_means}`}`)
-      for (const command of nextCommands(job)) terminal.line(`may be asked for: ${command}`)
+      const way = wayOn(job)
+      if (way !== undefined) terminal.line(way)
+      for (const command of nextCommands(job, { asks: somebodyThere(surroundings) })) terminal.line(`may be asked for: ${command}`)
     }
-    return job.alarm === null ? 'done' : 'findings'
+    return needsSomebody(job) ? 'findings' : 'done'
   })
 
   const watch = which(rotations, 'watch', 'Shows a rotation as it goes, until it is done or aborted. Ctrl-C ends the watching, not the rotation.')
@@ -59,12 +64,18 @@ export const lookVerbs = (rotations: Command, bind: Bind): void => {
         terminal.json(item)
         continue
       }
-      terminal.line(`${item.at}  ${item.fact}  →  ${item.state}  (${item.actor.type === 'principal' ? item.actor.id : item.actor.type}${item.ticket === null ? '' : `, ticket ${item.ticket}`})`)
+      terminal.line(`${item.at}  ${item.fact}  →  ${item.state}${consumersIn(item.data)}  (${item.actor.type === 'principal' ? item.actor.id : item.actor.type}${item.ticket === null ? '' : `, ticket ${item.ticket}`})`)
       if (item.reason !== null) terminal.line(`    because: ${item.reason}`)
       for (const exchange of item.exchanges) for (const text of inWords(exchange)) terminal.line(`    ${text}`)
     }
     return 'done'
   })
+}
+
+/** Whom a fact is about, and what came of it for each. */
+const consumersIn = ({ consumer, deliveries, outcomes }: TranscriptItem['data']): string => {
+  const about = consumer === undefined ? outcomes ?? deliveries ?? [] : [{ consumer }]
+  return about.length === 0 ? '' : `: ${about.map(({ consumer: name, status, outcome }) => [name, status ?? outcome ?? ''].join(' ').trim()).join(', ')}`
 }
 
 const which = (rotations: Command, name: string, description: string): Command =>

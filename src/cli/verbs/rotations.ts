@@ -1,11 +1,12 @@
 // `chancery rotations …`: each step of a rotation as a command of its own, for scripts and for those who want one at a time.
 import { Option, type Command } from 'commander'
-import { answerTo, reasonFor } from '../ask.ts'
+import { answerTo, reasonFor, somebodyThere } from '../ask.ts'
 import { Failure } from '../failures.ts'
+import { nextCommands, wayOn } from '../next-steps.ts'
 import { isWorking, rotationPath, type JobView, type Step } from '../rotation-api.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Tools } from '../verb.ts'
 import { readValue, valueFileOption } from './credential-value.ts'
-import { findJob, followUntilWaiting, nextCommands, readCredential, readJob, takeStep, ticketNote, wayOn, type StepBody } from './rotations-job.ts'
+import { findJob, followUntilWaiting, readCredential, readJob, takeStep, ticketNote, type StepBody } from './rotations-job.ts'
 import { lookVerbs } from './rotations-look.ts'
 
 interface OpenOptions extends Json { mode: string, reason?: string, ticket?: string, confirm?: string, key?: string }
@@ -37,7 +38,7 @@ The order, with what each changes:
   openVerb(rotations, bind)
   stepVerb(rotations, bind, 'verify', 'Stage 1: asks the vendor whether the value in use works, what it is, and whether a new one may be minted. Changes nothing.')
   stepVerb(rotations, bind, 'distribute', 'Stage 2: has the vendor mint a new value, and gives it to every consumer at once. The old one works on.', (command) => command
-    .addOption(valueFileOption()).option('--vendor-token-id <id>', 'what the vendor calls the new value; for a vendor of the kind manual').option('--expires-at <time>', 'of the new value; for a vendor of the kind manual'))
+    .addOption(valueFileOption('; for a vendor of the kind manual')).option('--vendor-token-id <id>', 'what the vendor calls the new value; for a vendor of the kind manual').option('--expires-at <time>', 'of the new value; for a vendor of the kind manual'))
   stepVerb(rotations, bind, 'retry', 'Gives the same new value again to the consumers that did not take it. Mints nothing.')
   stepVerb(rotations, bind, 'validate', 'Stage 3: has every consumer prove that it uses the new value. Changes nothing.')
   stepVerb(rotations, bind, 'waive', 'Does without the proof of one consumer that is not required. Needs a ticket.', (command) => command.requiredOption('--consumer <name>', 'which one'))
@@ -69,8 +70,9 @@ export const openJob = async ({ client, surroundings }: Tools, credential: strin
   // Who mistypes the name is told so before being asked for more.
   if (options.reason === undefined) await readCredential(client, credential)
   const reason = await reasonFor(options.reason, `rotating ${credential}`, surroundings)
-  const ticket = options.ticket ?? (replace ? await answerTo('Ticket', 'replacing a dead value needs --ticket <id>.', surroundings) : undefined)
-  const confirm = options.confirm ?? (replace ? await answerTo(typeIt(credential), `replacing a dead value needs --confirm ${credential}.`, surroundings) : undefined)
+  const needs = `Replacing a dead value needs --confirm ${credential} and --ticket TICKET.`
+  const confirm = options.confirm ?? (replace ? await answerTo(typeIt(credential), needs, surroundings, (answer) => answer === credential ? undefined : isNot(credential)) : undefined)
+  const ticket = options.ticket ?? (replace ? await answerTo('Ticket', needs, surroundings) : undefined)
   const { body } = await client.request<{ rotation_id: string }>('POST', rotationPath(credential), {
     key: options.key,
     body: { mode: options.mode, reason, ...ticket !== undefined && { ticket }, ...confirm !== undefined && { confirm } }
@@ -79,12 +81,14 @@ export const openJob = async ({ client, surroundings }: Tools, credential: strin
 }
 
 export const typeIt = (credential: string): string => `Type the credential's name to confirm (${credential})`
+/** What was typed is another name, or only looks like it. */
+export const isNot = (credential: string): string => `That is another word. Type it letter by letter: ${credential}`
 
 const stepVerb = (rotations: Command, bind: Bind, step: Step, description: string, more: (command: Command) => Command = (command) => command): void => {
   const verb = more(rotations.command(step).argument('<credential>').description(description))
     .option('--rotation <id>', 'default: the open one')
     .option('--transition <number>', 'refuse if the rotation has moved on since it was shown with this number')
-    .option('--no-wait', 'answer at once instead of when somebody is asked again')
+    .option('--no-wait', 'answer at once, not only when the step is through')
     .addOption(reasonOption()).addOption(ticketOption()).addOption(keyOption()).addOption(jsonOption())
   bind(verb, async (tools, credential: string, options: StepOptions) => {
     const found = await findJob(tools.client, credential, options.rotation)
@@ -113,9 +117,10 @@ const good: Readonly<Record<Step, ReadonlySet<string>>> = {
 
 const stepBody = async (tools: Tools, step: Step, { credential }: JobView, options: StepOptions): Promise<StepBody> => {
   const { surroundings } = tools
-  const confirm = step !== 'revoke' ? undefined : options.confirm ?? await answerTo(typeIt(credential), `revoking needs --confirm ${credential}.`, surroundings)
-  const ticket = options.ticket ?? (step === 'revoke' || step === 'waive' ? await answerTo('Ticket', `${step} needs --ticket <id>.`, surroundings) : undefined)
-  const value = step === 'distribute' && options.valueFile !== undefined ? await readValue(options.valueFile, '', tools) : undefined
+  const needs = step === 'revoke' ? `Revoking needs --confirm ${credential} and --ticket TICKET.` : 'Waiving needs --ticket TICKET.'
+  const confirm = step !== 'revoke' ? undefined : options.confirm ?? await answerTo(typeIt(credential), needs, surroundings, (answer) => answer === credential ? undefined : isNot(credential))
+  const ticket = options.ticket ?? (step === 'revoke' || step === 'waive' ? await answerTo('Ticket', needs, surroundings) : undefined)
+  const value = step === 'distribute' ? await pastedValue(tools, credential, options.valueFile) : undefined
   return {
     reason: await reasonFor(options.reason, `${step} of ${credential}`, surroundings),
     ...ticket !== undefined && { ticket },
@@ -127,13 +132,22 @@ const stepBody = async (tools: Tools, step: Step, { credential }: JobView, optio
   }
 }
 
+/** The new value, where a person mints it. */
+const pastedValue = async (tools: Tools, credential: string, file: string | undefined): Promise<string | undefined> => {
+  if (file !== undefined) return readValue(file, '', tools)
+  const { vendor } = (await readCredential(tools.client, credential)).manifest
+  if (vendor.kind !== 'manual') return undefined
+  const instructions = vendor.instructions ?? 'Make the new value at the vendor by hand.'
+  return readValue(undefined, `${instructions} Paste the new value (not shown)`, tools, `${instructions} Then hand it over: --value-file <file>, or --value-file - and a pipe; and --vendor-token-id ID if the vendor has one for it.`)
+}
+
 const numberOf = (text: string): number => {
   if (!/^\d{1,9}$/.test(text)) throw new Failure('usage', '--transition is the number that show prints.')
   return Number(text)
 }
 
-const sayNext = ({ terminal }: Tools, job: JobView): void => {
-  const commands = nextCommands(job)
+const sayNext = ({ terminal, surroundings }: Tools, job: JobView): void => {
+  const commands = nextCommands(job, { asks: somebodyThere(surroundings) })
   const way = wayOn(job)
   if (way !== undefined) terminal.note(way)
   if (commands.length > 0) terminal.note(`next: ${commands.join('\n  or: ')}`)
