@@ -103,3 +103,21 @@ t.test('what is too long for the log, and addresses of two consumers, are told b
   ]))), [/^\/consumers\/1\/healthcheck: The consumer one has/, /^\/consumers\/2\/delivery\/url: The consumer two has/, /^\/consumers\/3\/healthcheck: four: .*private/])
   t.equal((await asOperator('GET', `${PATH}/twice`)).status, 404)
 })
+
+t.test('how the vendor refuses is tried before anything is minted, and mended while the rotation is open', async (t) => {
+  const refusing = (statuses: number[]) => ({ ...usual, vendor: { ...vendorOf(usual), refused_statuses: statuses } })
+  await world.credential('refusing', [], { vendor: { ...vendorOf(usual), refused_statuses: [403] } })
+  const { writes } = await vendor.look()
+  const failed = await world.step('refusing', await world.open('refusing'), 'verify')
+  t.match(failed, {
+    status: 202,
+    body: { state: 'verify_failed', meaning: /answered 401 .*put a manifest with 401 among its refused_statuses/, failure: { probe: 'refuses_random', failure: 'no_refusal', answer: { status: '401', body: /Invalid credentials/ } } }
+  })
+  t.equal((await put('refusing', refusing([401, 403]))).status, 200)
+  const verified = await world.step('refusing', await world.job('refusing', failed.body), 'verify')
+  t.match(verified, { status: 202, body: { state: 'verified', failure: null } })
+  t.equal((await vendor.look()).writes, writes, 'zero change')
+  const [{ exchanges } = { exchanges: [] }] = await facts('refusing', 'rotation.verified') as Array<{ exchanges: Array<{ probe: string, request: { headers: object } }> }>
+  t.same(exchanges.map(({ probe }) => probe), ['authenticate', 'metadata', 'may_mint', 'refuses_random'])
+  t.match(exchanges.at(-1)?.request.headers, { authorization: 'Bearer [secret]' })
+})
