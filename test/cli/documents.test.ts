@@ -13,6 +13,7 @@ import { startLobby } from '../../src/cli/demo/lobby.ts'
 import { playLifecycle } from '../../src/cli/demo/lifecycle-story.ts'
 import { startConsumer, startVendor } from '../../src/cli/demo/rotation-processes.ts'
 import { playRotation } from '../../src/cli/demo/rotation-story.ts'
+import { stopWith } from '../support/end-with-us.ts'
 import { redisOnPath } from '../support/redis.ts'
 import { spawnService, type Answer } from '../support/service.ts'
 import { until } from '../support/until.ts'
@@ -102,11 +103,10 @@ t.test('tutorial, import, backup and restore do what they say', { timeout: 180_0
   t.equal(names.length, 11)
   await type(t, only(names, 'first'), { CHANCERY_URL: first.url })
   const addressIn = (folder: string) => readFileSync(join(dataDir, folder, 'url'), 'utf8').trim()
-  const lobby = await startLobby({
+  const lobby = stopWith(t, await startLobby({
     chanceryUrl: first.url, token: readFileSync(join(place, 'lobby.token'), 'utf8').trim(), postgresUrl: addressIn('postgres'), redisUrl: addressIn('redis'),
     consumer: 'race-name-directory', stream: 'user:lifecycle_events'
-  })
-  t.teardown(() => lobby.kill())
+  }))
   await until(async () => ((await first.request('GET', '/api/v1/lobby/consumers')).body['items'] as object[]).length > 0)
   const released = await type(t, only(names, 'second'), { CHANCERY_URL: first.url, DIRECTORY: lobby.url })
   t.match(released, /race-name-directory +race-name-directory +registered[^]*"name":"Compiler"[^]*permanent_blocked[^]*finished +released +1[^]*"items":\[\{"name":"Engine"[^]*can_login +no +permanent_block[^]*lifecycle +away[^]*user\.lifecycle\.deleted[^]*finished +released +1[^]*"items":\[\][^]*blocked: account_deleted[^]*iris@example\.test[^]*user\.record_opened/)
@@ -124,16 +124,14 @@ t.test('tutorial, import, backup and restore do what they say', { timeout: 180_0
 
   // Much of a rotation's story is waiting between two tries: meanwhile the reader goes on.
   const rotated = tellStory(playRotation)
-  const vendor = await startVendor()
-  t.teardown(() => vendor.stop())
+  const vendor = stopWith(t, await startVendor())
   const rotation = blocksOf('tutorial/first-rotation.md')
   t.equal(rotation.length, 7)
   await type(t, only(rotation, 'first'), { CHANCERY_URL: first.url, VENDOR: vendor.url })
-  const billing = await startConsumer({
+  const billing = stopWith(t, await startConsumer({
     name: 'billing', credential: 'mail-api', pull: false, chanceryUrl: first.url, token: readFileSync(join(place, 'billing.token'), 'utf8').trim(),
     dataDir: join(place, 'billing-data'), vendorUrl: vendor.url, redis: undefined
-  })
-  t.teardown(() => billing.stop())
+  }))
   t.match(await type(t, only(rotation, 'second'), { CHANCERY_URL: first.url, VENDOR: vendor.url, CONSUMER: billing.url, CONTROL: billing.controlUrl, ADMIN_TOKEN: vendor.connectionToken }),
     /put: manifest of mail-api, version 1[^]*mail-api +2\d+-[^]*\{"status":200\}[^]*verified: [^]*distributed: [^]*validated: [^]*may be asked for: chancery rotations revoke[^]*done: Done[^]*Invalid credentials provided[^]*"refused":0,"failed":0[^]*refused: GET[^]*rotation\.done/)
 

@@ -32,13 +32,14 @@ const service = async (t: Test, tell: (response: ServerResponse, n: number, afte
 const begin = (response: ServerResponse): ServerResponse => response.writeHead(200, { 'content-type': 'text/event-stream' })
 const rest = (response: ServerResponse, after: number, to = FACTS): void => { for (let id = after + 1; id <= to; id++) response.write(message(id)) }
 
-const follow = async (port: number, options: Partial<FollowOptions> = {}) => {
+const follow = async (port: number, { told, ...options }: Partial<FollowOptions> & { told?: (ids: readonly unknown[]) => void } = {}) => {
   const troubles: Array<string | undefined> = []
   const signal = options.signal ?? new AbortController().signal
   const client = createClient({ url: new URL(`http://127.0.0.1:${port}`), dataDir: '.', token: () => 'chy_x' }, signal)
   const ids: Array<string | undefined> = []
   for await (const { id, fact, view } of followJob(client, { credential: 'c', rotationId: 'r' }, { onConnection: (trouble) => { troubles.push(trouble) }, firstPause: 5, ...options, signal })) {
     ids.push(id)
+    told?.(ids)
     if (fact !== `rotation.fact_${id ?? ''}` || view.meaning !== 'é'.repeat(50)) throw new Error(`not what was sent: ${fact}`)
   }
   return { ids, troubles }
@@ -73,20 +74,21 @@ t.test('a service that ends a connection, is away, overloaded or silent is asked
     if (n === 5) begin(response).write(': still here\n\n')
     if (n > 5) rest(begin(response), after)
   })
-  t.same((await follow(port, { silence: 100 })).ids, all)
+  t.same((await follow(port, { silence: 500 })).ids, all)
   t.same(asked, [undefined, '5', '5', '5', '9', '9'])
 })
 
 t.test('comments keep a quiet connection', async (t) => {
   const { port, asked } = await service(t, async (response, _n, after) => {
     begin(response)
-    for (let count = 0; count < 10; count++) {
+    // Longer than it bears silence, and so often that a busy machine makes none.
+    for (let count = 0; count < 60; count++) {
       response.write(': still here\n\n')
-      await pause(50)
+      await pause(20)
     }
     rest(response, after)
   })
-  t.same((await follow(port, { silence: 250 })).ids, all)
+  t.same((await follow(port, { silence: 1_000 })).ids, all)
   t.equal(asked.length, 1)
 })
 
@@ -98,8 +100,8 @@ t.test('it ends where there is nothing more, at Ctrl-C, and at what waiting does
   const forbidden = await service(t, (response) => { response.writeHead(403, { 'content-type': 'application/problem+json' }).end('{"code":"forbidden","title":"T"}') })
   await t.rejects(follow(forbidden.port), /forbidden/)
   const stopping = new AbortController()
-  const endless = await service(t, (response) => { rest(begin(response), 0, 3); setTimeout(() => { stopping.abort() }, 50) })
-  t.same((await follow(endless.port, { signal: stopping.signal })).ids, ['1', '2', '3'])
+  const endless = await service(t, (response) => { rest(begin(response), 0, 3) })
+  t.same((await follow(endless.port, { signal: stopping.signal, told: (ids) => { if (ids.length === 3) stopping.abort() } })).ids, ['1', '2', '3'])
   t.equal(endless.asked.length, 1)
 })
 

@@ -24,6 +24,7 @@ t.test('Redis emptied, killed, held still, restored from an older copy: it goes 
   await until(async () => (await group())['last-delivered-id'] === writer.written.at(-1)?.id)
 
   redis.pause()
+  // For so long it holds still; what has come of it is waited for below.
   await delay(100)
   redis.resume()
   await redis.kill()

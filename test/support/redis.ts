@@ -1,5 +1,4 @@
 // Redis servers for tests: a real one each, which can be stopped, killed, held still, and started again on its data.
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,6 +11,7 @@ import { markOf } from '../../infra/local/children/processes.ts'
 import { provideProgram } from '../../infra/local/redis/index.ts'
 import type { RedisProgram } from '../../infra/local/redis/program.ts'
 import { startRedisServer } from '../../infra/local/redis/server.ts'
+import { endWithUs } from './end-with-us.ts'
 import { leaveFolder } from './left-behind.ts'
 
 export interface TestRedis {
@@ -117,10 +117,4 @@ export const testRedis = async (t: Context, { settings = [] }: TestRedisOptions 
       return client
     }
   }
-}
-
-/** A server is no child that ends with a killed test: a shell that hears of our end by its input kills it then. Returns the release. */
-const endWithUs = (pid: number): () => void => {
-  const watch = spawn('/bin/sh', ['-c', 'read -r line || kill -9 "$1"', 'sh', String(pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
-  return () => { watch.stdin.end('ended\n') }
 }

@@ -9,6 +9,7 @@ import { CONNECT_MS } from '../../../infra/eventstore/link.ts'
 import { defaultPatience } from '../../../infra/eventstore/patience.ts'
 import { testEventStore } from '../../support/eventstore.ts'
 import { tcpProxy } from '../../support/tcp-proxy.ts'
+import { until } from '../../support/until.ts'
 import { all, freshStream, granted, noVault } from './facts.ts'
 
 t.setTimeout(120_000)
@@ -249,8 +250,9 @@ t.test('close does not wait for a server that is silent', async (t) => {
   const following = all(log.subscribe({ signal: new AbortController().signal }))
   proxy.now({ toServer: { kind: 'swallow' }, toClient: { kind: 'swallow' } })
   proxy.next({ toServer: { kind: 'swallow' }, toClient: { kind: 'swallow' } })
+  const received = proxy.received()
   const pending = failure(log.append(stream, 0n, [granted(id, 'b')]))
-  await delay(20)
+  await until(() => proxy.received() > received)
   const started = performance.now()
   await log.close()
   t.ok(performance.now() - started < 1_500)
