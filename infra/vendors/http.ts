@@ -24,11 +24,14 @@ interface Asked extends Answered {
 
 const WITHHELD = '[withheld: it may hold a token]'
 
+/** `unavailable`: it could not be opened now, as when our own log or vault is away. */
+type Connected = OpenedConnection | 'unavailable'
+
 /** Sends one request of a manifest. What of it cannot be filled was not sent: the exchange says why. */
-export const asker = (outgoing: Outgoing) => async (probe: string, call: HttpCall, filling: { value?: Secret | undefined, connection?: OpenedConnection } & Pick<Filling, 'label' | 'token_id'>): Promise<Asked> => {
+export const asker = (outgoing: Outgoing) => async (probe: string, call: HttpCall, filling: { value?: Secret | undefined, connection?: Connected } & Pick<Filling, 'label' | 'token_id'>): Promise<Asked> => {
   const { value, connection: opened, ...words } = filling
-  const connection = opened === 'elsewhere' ? undefined : opened
-  const filled = opened === 'elsewhere' ? { failure: 'connection_elsewhere' } as const : fill(call, { ...words, value: value?.reveal(), connection: connection?.reveal() })
+  const connection = typeof opened === 'string' ? undefined : opened
+  const filled = typeof opened === 'string' ? { failure: `connection_${opened}` } as const : fill(call, { ...words, value: value?.reveal(), connection: connection?.reveal() })
   const secrets = [value, connection].filter((secret) => secret !== undefined)
   if ('failure' in filled) {
     const exchange: Exchange = { probe, outcome: 'failed', request: { method: call.method, target: call.url }, failure: filled.failure, at: new Date().toISOString(), tookMs: 0 }
@@ -49,7 +52,7 @@ const withheld = ({ answer, ...exchange }: Exchange): Exchange => ({ ...exchange
 
 export const httpVendor = ({ vendor, connection: openConnection, outgoing }: HttpVendorOptions): VendorGateway => {
   const ask = asker(outgoing)
-  const connected = async ({ url }: HttpCall) => ({ connection: await openConnection(url).catch(() => undefined) })
+  const connected = async ({ url }: HttpCall): Promise<{ connection: Connected }> => ({ connection: await openConnection(url).catch(() => 'unavailable' as const) })
 
   const probeRefused = refusalProbe(outgoing, vendor)
   const probes = (value: Secret) => [

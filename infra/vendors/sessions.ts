@@ -45,7 +45,8 @@ export const openSessions = <Session>({ address, protocols, connection, enter }:
 
   /** The account that mints, or why there is none. */
   admin: async (): Promise<Account | string> => {
-    const secret = await connection().catch(() => undefined)
+    const secret = await connection().catch(() => 'connection_unavailable')
+    if (typeof secret === 'string') return secret
     return secret === undefined ? 'connection_missing' : accountIn(secret, protocols) ?? 'connection_invalid'
   }
 })

@@ -114,6 +114,8 @@ t.test('a connection is sent where it may go, and nowhere else: nothing is sent 
   t.match(await vendor.mint({ label: 'a', valueId: 'b' }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
   t.match(await vendor.list(), { status: 'failed', exchange: { failure: 'connection_elsewhere' } })
   t.match(await vendor.revoke({ tokenId: '1', value: undefined }), { status: 'refused', exchange: { failure: 'connection_elsewhere' } })
+  const away = httpVendor({ vendor: httpSettings(url), connection: async () => { throw new Error('our own log') }, outgoing })
+  t.match(await away.verify(new Secret('the-value'), { replace: true }), [{ outcome: 'failed', failure: 'connection_unavailable' }], 'it is there, and could not be opened now')
   const own = { look: async () => undefined, issue: async () => ({ tokenId: '', token: undefined }), revoke: async () => {}, judge: async () => undefined, parse: () => undefined }
   const person = new Clear('a', 'credential-a')
   const manifest: Manifest = { vendor: httpSettings(url), connection: { account: 'known' }, sensitivity: 'high', owner: { name: person, email: person }, leadDays: 1, consumers: [] }

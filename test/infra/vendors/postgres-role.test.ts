@@ -185,7 +185,7 @@ t.test('verify: what is wrong is said, and nothing is changed', async (t) => {
     ['not in the group', outsider, vendorWith(), ['passed', 'failed'], { failure: 'not_in_group', answer: { status: '00000', body: /"in_group":false/ } }],
     ['the group itself', new Secret(urlOf(group)), vendorWith(), ['passed', 'failed'], { failure: 'not_in_group' }],
     ['no connection', old, postgresRoleVendor({ vendor: { kind: 'postgres-role', group, address: urlOf('', '') }, connection: async () => undefined }), ['passed', 'passed', 'failed'], { failure: 'connection_missing' }],
-    ['a connection that cannot be opened', old, postgresRoleVendor({ vendor: { kind: 'postgres-role', group, address: urlOf('', '') }, connection: async () => { throw new Error('away') } }), ['passed', 'passed', 'failed'], { failure: 'connection_missing' }],
+    ['a connection that cannot be opened', old, postgresRoleVendor({ vendor: { kind: 'postgres-role', group, address: urlOf('', '') }, connection: async () => { throw new Error('away') } }), ['passed', 'passed', 'failed'], { failure: 'connection_unavailable' }],
     ['a connection that is none', old, vendorWith('hunter2-hunter2'), ['passed', 'passed', 'failed'], { failure: 'connection_invalid' }],
     ['a connection with another password', old, vendorWith(urlOf(admin, 'another')), ['passed', 'passed', 'failed'], { answer: { status: '28P01' } }],
     ['a connection that may make no roles', old, vendorWith(urlOf(`${group}_weak`)), ['passed', 'passed', 'failed'], { failure: 'not_allowed', answer: { body: /"may_create":false/ } }],
