@@ -4,8 +4,9 @@ import { closed, Uuid } from '../fields.ts'
 import { PersonalField } from '../personal.ts'
 import { CredentialName, SubscriberName } from './fields.ts'
 
-const Url = () => Type.String({ pattern: '^https?://', maxLength: 1024 })
-const Pointer = () => Type.String({ pattern: '^(/([^~/]|~[01])*)*$', maxLength: 256 })
+/** The small shapes are the door's as well: what it lets through, the log has to take. */
+export const Url = () => Type.String({ pattern: '^https?://', maxLength: 1024 })
+export const Pointer = () => Type.String({ pattern: '^(/([^~/]|~[01])*)*$', maxLength: 256 })
 
 /**
  * One request to an HTTP vendor. `{{value}}` (the credential), `{{connection}}`, `{{label}}` and `{{token_id}}` may
@@ -14,14 +15,14 @@ const Pointer = () => Type.String({ pattern: '^(/([^~/]|~[01])*)*$', maxLength: 
 export const HttpCall = () => Type.Object({
   method: Type.Union((['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) => Type.Literal(method))),
   url: Url(),
-  headers: Type.Optional(Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 1024 }))),
+  headers: Type.Optional(Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 1024 }), { maxProperties: 32 })),
   body: Type.Optional(Type.String({ maxLength: 4096 })),
-  expect: Type.Array(Type.Integer({ minimum: 200, maximum: 599 }), { minItems: 1, maxItems: 16 })
+  expect: Type.Array(Type.Integer({ minimum: 200, maximum: 599 }), { minItems: 1, maxItems: 16, description: 'Statuses that mean yes' })
 }, closed)
 export type HttpCall = Static<ReturnType<typeof HttpCall>>
 
 /** Statuses that mean: this token is refused. */
-const Refused = () => Type.Array(Type.Integer({ minimum: 400, maximum: 499 }), { minItems: 1, maxItems: 8 })
+export const RefusedStatuses = () => Type.Array(Type.Integer({ minimum: 400, maximum: 499 }), { minItems: 1, maxItems: 8 })
 
 export const HttpVendor = () => Type.Object({
   kind: Type.Literal('http'),
@@ -39,23 +40,28 @@ export const HttpVendor = () => Type.Object({
   }, closed),
   /** With the connection. */
   revoke: HttpCall(),
-  refusedStatuses: Refused()
+  refusedStatuses: RefusedStatuses()
 }, closed)
+
+export const GroupRole = () => Type.String({ pattern: '^[a-z_][a-z0-9_]{0,40}$', maxLength: 41 })
+export const PostgresAddress = () => Type.String({ pattern: '^postgres(ql)?://', maxLength: 512 })
+export const RedisUser = () => Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$', maxLength: 64 })
+export const RedisAddress = () => Type.String({ pattern: '^rediss?://', maxLength: 512 })
 
 /** The value is a connection string `postgres://role:password@…`; a second login role in the same group role takes over. */
 const PostgresRoleVendor = () => Type.Object({
   kind: Type.Literal('postgres-role'),
   /** The role that holds the rights, and that each login role belongs to. */
-  group: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,40}$' }),
+  group: GroupRole(),
   /** Address and parameters of the value, without role and password. */
-  address: Type.String({ pattern: '^postgres(ql)?://', maxLength: 512 })
+  address: PostgresAddress()
 }, closed)
 
 /** The value is a connection string `redis://user:password@…`; a second password of the same user takes over. */
 const RedisAclVendor = () => Type.Object({
   kind: Type.Literal('redis-acl'),
-  user: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
-  address: Type.String({ pattern: '^rediss?://', maxLength: 512 })
+  user: RedisUser(),
+  address: RedisAddress()
 }, closed)
 
 /** An access token of one of our own service principals. */
@@ -67,7 +73,7 @@ const ManualVendor = () => Type.Object({
   /** What the operator is told to do. */
   instructions: Type.String({ minLength: 1, maxLength: 2048 }),
   authenticate: HttpCall(),
-  refusedStatuses: Refused()
+  refusedStatuses: RefusedStatuses()
 }, closed)
 
 export const VendorSettings = () => Type.Union([HttpVendor(), PostgresRoleVendor(), RedisAclVendor(), ChanceryTokenVendor(), ManualVendor()])

@@ -1,22 +1,15 @@
 // A credential's manifest on the wire: the form of src/domain/credential/manifest.ts in snake_case, the owner in clear.
 import { Type, type Static } from '@sinclair/typebox'
 import { CredentialName, SubscriberName } from '../../domain/credential/fields.ts'
-import { Connection, sensitivities } from '../../domain/credential/manifest.ts'
-import { closed, Id } from './shared.ts'
+import * as shape from '../../domain/credential/manifest.ts'
+import { closed, Id, Nullable, OneOf } from './shared.ts'
 
-const Url = () => Type.String({ pattern: '^https?://', maxLength: 1024 })
 /** Not a blank. Without the flag `u`, which this schema is read without (src/http/manifest-items.ts). */
 const Text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, pattern: '\\S', description })
-const Pointer = (description: string) => Type.String({ pattern: '^(/([^~/]|~[01])*)*$', maxLength: 256, description: `JSON pointer (RFC 6901): ${description}` })
-const Refused = () => Type.Array(Type.Integer({ minimum: 400, maximum: 499 }), { minItems: 1, maxItems: 8, description: 'Statuses that mean: this token is refused' })
-
-const Call = (description: string) => Type.Object({
-  method: Type.Union((['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) => Type.Literal(method))),
-  url: Url(),
-  headers: Type.Optional(Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 1024 }), { maxProperties: 32 })),
-  body: Type.Optional(Type.String({ maxLength: 4096 })),
-  expect: Type.Array(Type.Integer({ minimum: 200, maximum: 599 }), { minItems: 1, maxItems: 16, description: 'Statuses that mean yes' })
-}, { ...closed, description: `${description}. {{value}}, {{connection}}, {{label}} and {{token_id}} are filled in` })
+const Pointer = (description: string) => Type.String({ ...shape.Pointer(), description: `JSON pointer (RFC 6901): ${description}` })
+const Refused = () => ({ ...shape.RefusedStatuses(), description: 'Statuses that mean: this token is refused' })
+const Call = (description: string) =>
+  Type.Object(shape.HttpCall().properties, { ...closed, description: `${description}. {{value}}, {{connection}}, {{label}} and {{token_id}} are filled in` })
 
 const Http = Type.Object({
   kind: Type.Literal('http'),
@@ -36,14 +29,14 @@ const Http = Type.Object({
 
 const PostgresRole = Type.Object({
   kind: Type.Literal('postgres-role'),
-  group: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,40}$', maxLength: 41, description: 'The role that holds the rights' }),
-  address: Type.String({ pattern: '^postgres(ql)?://', maxLength: 512, description: 'Address and parameters, without role and password' })
+  group: Type.String({ ...shape.GroupRole(), description: 'The role that holds the rights' }),
+  address: Type.String({ ...shape.PostgresAddress(), description: 'Address and parameters, without role and password' })
 }, closed)
 
 const RedisAcl = Type.Object({
   kind: Type.Literal('redis-acl'),
-  user: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$', maxLength: 64 }),
-  address: Type.String({ pattern: '^rediss?://', maxLength: 512, description: 'Address, without user and password' })
+  user: shape.RedisUser(),
+  address: Type.String({ ...shape.RedisAddress(), description: 'Address, without user and password' })
 }, closed)
 
 const ChanceryToken = Type.Object({ kind: Type.Literal('chancery-token'), principal_id: Id() }, closed)
@@ -59,10 +52,10 @@ const Consumer = Type.Object({
   consumer: Type.String({ ...SubscriberName(), description: 'Its name: the one behind consumer: in its principal\'s role' }),
   required: Type.Boolean({ description: 'Must be said: revoking waits for each that is required, without exception' }),
   delivery: Type.Union([
-    Type.Object({ kind: Type.Literal('push'), url: Url() }, closed),
+    Type.Object({ kind: Type.Literal('push'), url: shape.Url() }, closed),
     Type.Object({ kind: Type.Literal('pull') }, closed)
   ]),
-  healthcheck: Url(),
+  healthcheck: shape.Url(),
   proof: Type.Union([
     Type.Object({ kind: Type.Literal('possession') }, closed),
     Type.Object({ kind: Type.Literal('none'), reason: Text(256, 'Why it cannot prove anything') }, closed)
@@ -72,8 +65,8 @@ const Consumer = Type.Object({
 /** What an operator puts: every member is checked, and all that is wrong is told at once. */
 export const Manifest = Type.Object({
   vendor: Type.Union([Http, PostgresRole, RedisAcl, ChanceryToken, Manual]),
-  connection: Type.Optional(Connection()),
-  sensitivity: Type.Union(sensitivities.map((word) => Type.Literal(word))),
+  connection: Type.Optional(shape.Connection()),
+  sensitivity: OneOf(shape.sensitivities),
   owner: Type.Object({
     name: Text(128, 'Kept sealed'),
     email: Type.String({ minLength: 3, maxLength: 254, pattern: '^[^\\s@\\u0000-\\u001f\\u007f]+@[^\\s@\\u0000-\\u001f\\u007f]+$', description: 'Kept sealed' })
@@ -88,8 +81,8 @@ export type WireManifest = Static<typeof Manifest>
 export const ShownManifest = Type.Object({
   ...Manifest.properties,
   owner: Type.Object({
-    name: Type.Union([Type.String({ maxLength: 128 }), Type.Null()], { description: 'null without the right `persons.read`' }),
-    email: Type.Union([Type.String({ maxLength: 254 }), Type.Null()], { description: 'null likewise' })
+    name: Nullable(Type.String({ maxLength: 128 }), 'null without the right `persons.read`'),
+    email: Nullable(Type.String({ maxLength: 254 }), 'null likewise')
   }, closed)
 }, closed)
 
