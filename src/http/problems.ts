@@ -52,16 +52,28 @@ const ofFramework = (error: FastifyError): Refusal | undefined => {
   if (typeof error !== 'object' || error === null) return undefined
   if (error.validation !== undefined) {
     const where = error.validationContext ?? 'body'
-    const errors = error.validation.slice(0, 20).map(({ instancePath, message, params }) => ({
+    const errors = plain(error.validation).slice(0, 20).map(({ instancePath, message, params }) => ({
       path: `/${where}${instancePath}`.slice(0, 256), message: `${message ?? 'is not valid'}${named(params)}`.slice(0, 256)
     }))
-    return new Refusal('invalid_request', `The ${where} does not have the form that this route takes; see errors.`, { errors })
+    return new Refusal('invalid_request', `The ${parts[where] ?? where} does not have the form that this route takes; see errors.`, { errors })
   }
   const known = FRAMEWORK[error.code]
   if (known !== undefined) return new Refusal(...known)
   const { statusCode } = error
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Refusal('invalid_request', STATUS_CODES[statusCode] ?? 'The request is not well formed.')
   return undefined
+}
+
+/** Parts of a request as people call them. */
+const parts: Readonly<Record<string, string>> = { params: 'path', querystring: 'query', headers: 'header' }
+
+type Mistake = NonNullable<FastifyError['validation']>[number]
+
+/** One of some words comes as a mistake for each word and one for all of them: said once, with the words. */
+const plain = (mistakes: readonly Mistake[]): Mistake[] => {
+  const words = (path: string): string => mistakes.filter(({ keyword, instancePath }) => keyword === 'const' && instancePath === path).map(({ params }) => String(params['allowedValue'])).join(', ')
+  return mistakes.filter(({ keyword, instancePath }) => keyword !== 'const' || !mistakes.some((other) => other.keyword === 'anyOf' && other.instancePath === instancePath))
+    .map((mistake) => mistake.keyword === 'anyOf' && words(mistake.instancePath) !== '' ? { ...mistake, message: `must be one of: ${words(mistake.instancePath)}` } : mistake)
 }
 
 /** The unknown property's name helps; it is the caller's own word. */

@@ -107,6 +107,7 @@ t.test('the admin list: pages and every filter', async (t) => {
   for (const query of ['limit_value=5', 'sanction=unheard_of', 'cursor=x', 'created_from=2026-02-30T00:00:00Z', 'reason=x', 'include_deleted=true', 'user_name=x', 'nothing=1']) {
     t.match(await get(`${USERS}?${query}`), { status: 400, body: { code: 'invalid_request' } }, query)
   }
+  t.match(await get(`${USERS}?direction=sideways`), { body: { detail: /^The query does not have/, errors: [{ path: '/querystring/direction', message: /^must be one of: \w+, \w+$/ }] } }, 'the words there are, each once')
 
   await drop(b)
   t.notOk((await found('')).includes(b), 'deleted ones are left out')

@@ -46,9 +46,9 @@ const meanings: Readonly<Record<JobState, string>> = {
   validated: 'All consumers proved the new value or were waived. Revoke the old one next, by typing the name of the credential, with a ticket.',
   confirming: 'The consumers are asked once more, and the vendor\'s list is looked at; then the old token is revoked.',
   revoking: 'The vendor is told to revoke the old token, which has to be seen refused three times in a row.',
-  revoke_unconfirmed: 'The vendor has not confirmed that the old token is revoked, or it is not seen refused yet. It is revoked and tried again until both is so.',
+  revoke_unconfirmed: 'The vendor has not confirmed that the old token is revoked, or it is not seen refused yet. It is revoked and tried again until both is so. If the vendor knows no token by the id that it was adopted with, revoke it there by hand: that is seen, and ends it.',
   abort_checking: 'Abort was asked for: the old value is being tried before anything is given back.',
-  aborting: 'The consumers are given the old value back and have to prove that they use it; then the new token is revoked.',
+  aborting: 'The consumers are given the old value back and have to prove that they use it; then the new token is revoked. A required one that does not prove it is waited for: mend it, or, if it is gone for good, put a manifest without it, with a ticket.',
   done: 'Done: the new value is the current one, and the old token was seen refused.',
   aborted: 'Aborted: the old value is the current one, and nothing is left of a new one.'
 }
@@ -64,6 +64,12 @@ const replacing: Partial<Record<JobState, string>> = {
   distributed: 'Every required consumer has the new value. Validate next: each consumer has to prove it.',
   validating: 'The consumers are asked to prove that they use the new value.',
   validation_failed: 'The gate is closed: not everything is proved. Validate again, or waive who is not required.'
+}
+
+/** Nor can anybody where abort has found it dead, though nobody had taken it for that. */
+const foundDead: Partial<Record<JobState, string | undefined>> = {
+  distributing: replacing.distributing, distributed: replacing.distributed, validating: replacing.validating, validation_failed: replacing.validation_failed,
+  distribute_partial: 'Not every required consumer has the new value. Retry those that failed.'
 }
 
 /** Why the gate was closed after everybody had proved the new value, and what opens it. */
@@ -84,8 +90,9 @@ const whyOf = ({ state, gateClosed, failure }: Pick<Job, 'state' | 'gateClosed' 
 /** One sentence or two: what the job's state means, and what to do next. */
 export const meaningOf = ({ state, mode, gateClosed, failure, abort }: Pick<Job, 'state' | 'mode' | 'gateClosed' | 'failure' | 'abort'>): string => {
   const why = whyOf({ state, gateClosed, failure })
-  const meaning = why ?? (mode === 'replace' ? replacing[state] : undefined) ?? meanings[state]
-  return abort?.checkedDead === true && state !== 'done' ? `${meaning} Abort was refused: the old value is dead, the way is forward.` : meaning
+  const dead = abort?.checkedDead === true
+  const meaning = why ?? (mode === 'replace' ? replacing[state] : dead ? foundDead[state] : undefined) ?? meanings[state]
+  return dead && state !== 'done' ? `${meaning} Abort was refused: the old value is dead, the way is forward.` : meaning
 }
 
 const waivable = ({ consumers }: Job): boolean => [...consumers.values()].some(({ subscriber, waived }) => !subscriber.required && waived === undefined)

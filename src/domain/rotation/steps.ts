@@ -77,13 +77,13 @@ const notOffered = (job: Job, step: StepName): void => {
   if (step === 'abort' && replacedAlready(job)) {
     refuse('old_credential_dead', 'The old value is dead, and a consumer may have taken the new one: there is nothing to give back. Go on to validate and revoke.', { state, offered: steps })
   }
-  const ways = steps.length === 0 ? 'It offers no step now: wait until it has moved.' : `It offers: ${steps.join(', ')}.`
+  const ways = steps.length > 0 ? `It offers: ${steps.join(', ')}.` : state === 'done' || state === 'aborted' ? 'It has ended: open a new one.' : 'It offers no step now: wait until it has moved.'
   refuse('step_not_offered', `The rotation is in the state ${state}, which does not offer ${step}. ${ways}`, { state, offered: steps })
 }
 
 const distribute = ({ credential, job, of, at }: Asked, pasted: Pasted | undefined): Facts => {
   const manual = credential.manifest.vendor.kind === 'manual'
-  if (manual && pasted === undefined) refuse('invalid_request', 'This vendor is a human: mint the new value by hand and send it along as value.')
+  if (manual && pasted === undefined) refuse('invalid_request', 'At this vendor a person mints: make the new value by hand, and send it along as value.')
   if (!manual && pasted !== undefined) refuse('invalid_request', 'The vendor mints the new value itself. Send none.')
   const { value } = credential
   if (pasted !== undefined && (pasted.fingerprint === value?.fingerprint || (pasted.vendorTokenId !== undefined && pasted.vendorTokenId === value?.vendorTokenId))) refuse('invalid_request', 'This is the value that is in use already. Send the new one.')

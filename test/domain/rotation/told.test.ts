@@ -2,7 +2,7 @@
 import t from 'tap'
 import { putManifestOn } from '../../../src/domain/rotation/open.ts'
 import { validationEnded } from '../../../src/domain/rotation/outcomes-consumers.ts'
-import { verified } from '../../../src/domain/rotation/outcomes.ts'
+import { oldDead, verified } from '../../../src/domain/rotation/outcomes.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
 import { exchange, into, manifest, NAME, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
 
@@ -17,6 +17,20 @@ t.test('a made-up value that the vendor did not refuse', async (t) => {
   t.match(told('200', 'random_accepted')?.meaning, /lets in a value that was made up at random.*authenticate/)
   t.match(viewOf(into('verify_failed'))?.meaning, /did not accept the probes/, 'every other probe speaks for itself')
   t.match(viewOf(into('verifying', tell('replace')).record(verified(1, [{ ...exchange('failed', '403'), probe: 'refuses_random', failure: 'no_refusal' }])))?.meaning, /refused_statuses/)
+})
+
+t.test('nothing is said to work that is dead, and each state that waits for something says what ends it', async (t) => {
+  const told = into('abort_checking').record(oldDead([exchange('failed', '401')]))
+  t.match(viewOf(told), { state: 'distributed', meaning: /^Every required consumer has the new value\. .*Abort was refused: the old value is dead, the way is forward\.$/ })
+  told.step({ kind: 'validate' })
+  for (const view of [viewOf(told), viewOf(told.prove(['one'], 'unproved').record(validationEnded(1, 'validate')))]) t.notMatch(view?.meaning, /works on|or abort/, view?.state ?? '')
+  t.match(viewOf(into('aborting'))?.meaning, /waited for: mend it, or,.* put a manifest without it, with a ticket/)
+  t.match(viewOf(into('revoke_unconfirmed'))?.meaning, /revoke it there by hand/)
+  for (const state of ['done', 'aborted'] as const) {
+    const ended = into(state)
+    t.throws(() => ended.step({ kind: 'verify' }), /It has ended: open a new one/, state)
+    t.throws(() => ended.step({ kind: 'abort' }), /The rotation has ended/, state)
+  }
 })
 
 t.test('who is waived is retried no more', async (t) => {
