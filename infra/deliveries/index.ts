@@ -69,11 +69,15 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
 }
 
 /** What cannot be a URL stays as it is: the way out says what is wrong with it. */
-const asking = (healthcheck: string, parameters: Record<string, string>): string => {
-  if (!URL.canParse(healthcheck)) return healthcheck
-  const url = new URL(healthcheck)
+const asking = (healthcheck: string, parameters: Record<string, string>): string | URL => {
+  let url: URL
+  try {
+    url = new URL(healthcheck)
+  } catch {
+    return healthcheck
+  }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-  return url.href
+  return url
 }
 
 /** The status of a whole answer. A redirect is an answer too, though nobody follows it. */

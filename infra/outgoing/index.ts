@@ -21,7 +21,7 @@ export interface OutgoingOptions extends Partial<Pick<ConnectorOptions, 'lookup'
 
 export interface OutgoingRequest {
   method: string
-  url: string
+  url: string | URL
   headers?: Readonly<Record<string, string>>
   body?: string
   /** Everything that the exchange must not show, in whatever form it is sent or comes back. */
@@ -93,7 +93,7 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
       probe,
       outcome: whole && answer.status >= 200 && answer.status < 300 ? 'passed' : whole || !sent || failure === 'redirect_refused' ? 'failed' : 'unknown',
       request: {
-        method, target: targetOf(url, text, scrub), headers: headersOf(asked.shown, scrub),
+        method, target: targetOf(url, String(text), scrub), headers: headersOf(asked.shown, scrub),
         ...(shown !== undefined && { body: bodyOf(shown, scrub, keep) })
       },
       ...(answer && {
@@ -117,14 +117,19 @@ export const createOutgoing = ({ allow, plainLoopback, timeoutMs = 5_000, lookup
   return { request, problem, timeoutMs, close: () => connections.destroy() }
 }
 
-const urlOf = (text: string): URL | Failure => {
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch {
-    return 'url_invalid'
-  }
+const urlOf = (given: string | URL): URL | Failure => {
+  const url = parsed(given)
+  if (url === undefined) return 'url_invalid'
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'scheme_forbidden'
   if (url.username !== '' || url.password !== '') return 'credentials_in_url'
   return url
+}
+
+const parsed = (given: string | URL): URL | undefined => {
+  if (given instanceof URL) return given
+  try {
+    return new URL(given)
+  } catch {
+    return undefined
+  }
 }
