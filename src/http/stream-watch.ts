@@ -23,6 +23,8 @@ export interface StreamWatchOptions {
   events: Pick<EventStore, 'subscribe' | 'last'>
   /** How long the subscription is kept when nobody waits any more, in ms. */
   lingerMs?: number
+  /** Told when the subscription is lost, once until it has brought something again; it is always taken up anew. */
+  onLost?: (error: unknown) => void
 }
 
 const LINGER_MS = 30_000
@@ -30,12 +32,13 @@ const PAUSE_MS = 500
 
 interface Waiting { rung: boolean, closed: boolean, wake: (() => void) | undefined }
 
-export const createStreamWatch = ({ events, lingerMs = LINGER_MS }: StreamWatchOptions): StreamWatch => {
+export const createStreamWatch = ({ events, lingerMs = LINGER_MS, onLost = () => {} }: StreamWatchOptions): StreamWatch => {
   const waiting = new Map<string, Set<Waiting>>()
   let count = 0
   let running: { from: Promise<bigint | undefined>, abort: AbortController, ended: Promise<void> } | undefined
   let linger: NodeJS.Timeout | undefined
   let stopped = false
+  let lost = false
 
   const ring = (one: Waiting): void => {
     one.rung = true
@@ -49,10 +52,15 @@ export const createStreamWatch = ({ events, lingerMs = LINGER_MS }: StreamWatchO
         for await (const delivery of events.subscribe({ ...after !== undefined && { after }, signal })) {
           if (delivery.kind !== 'event') continue
           after = delivery.event.position
+          lost = false
           for (const one of waiting.get(delivery.event.stream) ?? []) ring(one)
         }
       } catch (error) {
         if (error instanceof UnreadableEvent) after = error.position
+        else if (!lost && !signal.aborted) {
+          lost = true
+          onLost(error)
+        }
       }
       // Whoever waits reads for himself: what was missed meanwhile is found there.
       ringAll()

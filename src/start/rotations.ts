@@ -1,4 +1,5 @@
 // Joins what rotations need from outside: the vault's values, vendors, consumers, tickets, and the one way out by HTTP.
+import type { Logger } from 'pino'
 import { createDeliveries, type OpenDeliveries } from '../../infra/deliveries/index.ts'
 import { createOutgoing } from '../../infra/outgoing/index.ts'
 import type { Postgres } from '../../infra/postgres/index.ts'
@@ -12,6 +13,7 @@ import type { RotationDeps } from '../commands/rotations/deps.ts'
 import { lendValue } from '../commands/rotations/lend.ts'
 import { subscriberKeys } from '../commands/subscribers/subscribers.ts'
 import type { Config } from '../config.ts'
+import { errorName } from '../error-name.ts'
 import { createStreamWatch, type StreamWatch } from '../http/stream-watch.ts'
 import type { Clock, EventStore, Ids, Keys, ProcessLock, RedisSource } from '../ports.ts'
 import type { CredentialValues } from '../rotation-ports.ts'
@@ -27,6 +29,7 @@ export interface RotationParts {
   events: EventStore
   ids: Ids
   keys: Pick<Keys, 'webhookSecret'>
+  logger: Pick<Logger, 'warn'>
   lock: ProcessLock
   postgres: Postgres
   /** Absent where this process does not publish; then the settings say where Redis is, if there is one. */
@@ -42,7 +45,7 @@ export interface Rotations {
 
 /** Throws StartError for a file of vendor accounts that is not as it should be. */
 export const openRotations = (parts: RotationParts, releasers: Releasers): Rotations => {
-  const { config, access, aggregates, clock, events, ids, keys, lock, postgres, redis, values } = parts
+  const { config, access, aggregates, clock, events, ids, keys, lock, logger, postgres, redis, values } = parts
   const accounts = openAccounts(config.vendorAccountsFile)
   const outgoing = createOutgoing(config.outgoing)
   releasers.add('requests to vendors and consumers', () => outgoing.close())
@@ -51,7 +54,7 @@ export const openRotations = (parts: RotationParts, releasers: Releasers): Rotat
     redis: { url: () => redis?.url() ?? config.redisUrl, stream: config.rotationStream }
   })
   releasers.add('deliveries', async () => { deliveries.close() })
-  const watch = createStreamWatch({ events })
+  const watch = createStreamWatch({ events, onLost: (error) => { logger.warn({ error: errorName(error) }, 'news of rotations cannot be followed and are taken up again') } })
   releasers.add('the watch over streams', () => watch.stop())
 
   const vendors = createVendors({

@@ -88,7 +88,7 @@ const open = async (config: Config, { logger, tell = () => {} }: ServiceOptions,
   // Behind the start: a Redis may have to be fetched first, and no command needs it.
   const redis = roles.has('publisher') ? openRedisSource({ config, logger, tell }) : undefined
   if (redis !== undefined) releasers.add('Redis', () => redis.close())
-  const rotations = openRotations({ config, access, aggregates, clock, events, ids, keys, lock, postgres, redis, values }, releasers)
+  const rotations = openRotations({ config, access, aggregates, clock, events, ids, keys, lock, logger, postgres, redis, values }, releasers)
   if (roles.has('reactor')) {
     startReactors({ config, logger, tell, aggregates, clock, destroyer, events, ids, keys, mail, metrics, postgres, projections, rotations, vault }, releasers)
   }

@@ -190,3 +190,22 @@ t.test('many who come at once are held to the bound', async (t) => {
   await until(() => watch.watchers === 0)
   t.equal((await follow(t, url, { authorization })).status, 200, 'a place that was left is another one\'s')
 })
+
+t.test('a subscription that is lost is told once, and taken up again', async (t) => {
+  const log = memory()
+  let away = true
+  const told: unknown[] = []
+  const watch = createStreamWatch({
+    events: { last: log.events.last, subscribe: (options) => { if (away) throw new Error('away'); return log.events.subscribe(options) } }, onLost: (error) => { told.push(error) }
+  })
+  t.teardown(() => watch.stop())
+  const watcher = await watch.watch('credential-told')
+  // It rings whoever waits each time that it is taken up: nothing that came meanwhile is missed.
+  for (let times = 0; times < 2; times++) t.ok(await watcher.news(15_000))
+  t.match(told, [{ message: 'away' }])
+  away = false
+  await until(() => log.counts.subscriptions === 1)
+  log.add('rotation.verify_started', { rotationId: ID, attempt: 1, valueId: ID, startedAt: at })
+  t.ok(await watcher.news(15_000))
+  t.equal(told.length, 1)
+})
