@@ -63,14 +63,10 @@ export const gather = <T>(append: (batch: T[]) => Promise<void>, pause: (millise
 /** How many from the front fit into one append; one always does. */
 const fitting = (items: readonly unknown[]): number => {
   const most = items.slice(0, APPEND)
-  // As a rule all of them: measured at once it costs least.
-  if (bytesOf(most) <= APPEND_BYTES) return most.length
   let bytes = 0
   const over = most.findIndex((item, at) => {
-    bytes += bytesOf(item)
+    bytes += Buffer.byteLength(JSON.stringify(item), 'utf8')
     return at > 0 && bytes > APPEND_BYTES
   })
   return over === -1 ? most.length : over
 }
-
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value), 'utf8')
