@@ -11,7 +11,6 @@ import { createCredentialConsumer, createCredentialsService, loadOrMakeKey } fro
 import { leaveFolder, noteCanary } from './left-behind.ts'
 import { testService, type Answer, type TestService } from './service.ts'
 import { smallVendor, type SmallVendor } from './small-vendor.ts'
-import { until } from './until.ts'
 
 type Context = Pick<Test, 'teardown'>
 type Env = Record<string, string>
@@ -130,8 +129,12 @@ export const ownConsumer = async (t: Context, { service, request }: RotationWorl
   t.teardown(() => leaveFolder(folder))
   const token = await bearerOf(request, `consumer:${name}`)
   const values = new Map<string, string>()
+  const key = await loadOrMakeKey(join(folder, 'key.json'))
+  const ours = createCredentialsService({ url: service.url, token, consumer: name })
+  // The consumer does it as well, behind its start: nothing is to be distributed before.
+  await ours.registerKey(key.publicJwk)
   const consumer = createCredentialConsumer({
-    name, credentials, key: await loadOrMakeKey(join(folder, 'key.json')), service: createCredentialsService({ url: service.url, token, consumer: name }),
+    name, credentials, key, service: ours,
     use: ({ credential, value }) => {
       noteCanary({ what: 'a rotated value', text: value })
       values.set(credential, value)
@@ -160,9 +163,5 @@ export const ownConsumer = async (t: Context, { service, request }: RotationWorl
     subscriber: ({ required = true } = {}) => ({ consumer: name, required, delivery: { kind: 'push', url: `${url}/deliveries` }, healthcheck: `${url}/health`, proof: { kind: 'possession' } })
   }
   await consumer.start()
-  await until(async () => {
-    const { status } = await request('GET', `/api/v1/consumers/${name}/credentials/${credentials[0] ?? ''}`, undefined, { authorization: `Bearer ${token}` })
-    return status !== 409
-  }).catch(() => {})
   return own
 }
