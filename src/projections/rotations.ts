@@ -66,7 +66,7 @@ type CredentialEvent = Extract<LogEvent, { type: RecordedOf<'credential'>['type'
 
 export const rotations = defineLogProjector({
   name: 'rotations',
-  version: 1,
+  version: 2,
   categories: ['credential'],
   tables,
   each: (rows, logged) => {

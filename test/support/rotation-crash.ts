@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { WHY, PATH, ownConsumer, rotationWorld, rotationsOf, type Job, type OwnConsumer, type RotationWorld } from './rotations.ts'
-import { spawnService, type SpawnedService } from './service.ts'
+import { NotStarted, spawnService, type SpawnedService } from './service.ts'
 
 export interface CrashGround {
   world: RotationWorld
@@ -52,8 +52,25 @@ export const walkThroughDeaths = async (
   const edges = [...way.edges]
   const deaths: string[] = []
   let edge = edges.shift()
-  let service = await ground.start(edge)
   const seen: { job: Job | undefined, givenUp: boolean } = { job: undefined, givenUp: false }
+  const died = async (): Promise<void> => {
+    if (edge === undefined) return
+    deaths.push(edge)
+    await way.each?.(edge, seen.job)
+    edge = edges.shift()
+  }
+  /** What is due of a rotation is taken up at once: a service may meet its edge before it is ready. */
+  const begin = async (): Promise<SpawnedService> => {
+    for (;;) {
+      try {
+        return await ground.start(edge)
+      } catch (error) {
+        if (!(error instanceof NotStarted) || error.end !== 'SIGKILL' || edge === undefined) throw error
+        await died()
+      }
+    }
+  }
+  let service = await begin()
   const until = Date.now() + PATIENCE_MS * (1 + edges.length / 4)
 
   const next = async (): Promise<void> => {
@@ -92,10 +109,8 @@ export const walkThroughDeaths = async (
       const ended = await Promise.race([service.exit, delay(500).then(() => undefined)])
       if (ended === undefined) continue
       if (ended !== 'SIGKILL' || edge === undefined) throw new Error(`the service ended with ${ended}: ${service.complaints()}`, { cause: error })
-      deaths.push(edge)
-      await way.each?.(edge, seen.job)
-      edge = edges.shift()
-      service = await ground.start(edge)
+      await died()
+      service = await begin()
     }
   }
 }

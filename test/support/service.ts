@@ -144,12 +144,22 @@ export const launchService = async (t: Context, options: ServiceOptions & { uid?
   }
 }
 
-/** Starts the service as a process of its own and waits until it is ready. */
+/** `end`: its exit code or signal; undefined if it was still at it. */
+export class NotStarted extends Error {
+  readonly end: number | NodeJS.Signals | undefined
+
+  constructor (end: number | NodeJS.Signals | undefined, complaints: string) {
+    super(`the service did not start (${String(end)}): ${complaints}`)
+    this.end = end
+  }
+}
+
+/** Starts the service as a process of its own and waits until it is ready. Throws NotStarted. */
 export const spawnService = async (t: Context, options: ServiceOptions & { uid?: number, cwd?: string } = {}): Promise<SpawnedService> => {
   const launched = await launchService(t, options)
   const address = () => /Chancery is ready at (\S+)/.exec(launched.output())?.[1]
   await until(() => address() !== undefined || launched.ended(), 60_000)
   const url = address()
-  if (url === undefined) throw new Error(`the service did not start: ${launched.complaints()}`)
+  if (url === undefined) throw new NotStarted(launched.ended() ? await launched.exit : undefined, launched.complaints())
   return { ...launched, url, request: requester(url, launched) }
 }
