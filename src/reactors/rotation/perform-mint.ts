@@ -112,7 +112,17 @@ const recordMinted = async (turn: Turn, attempt: number, valueId: string, { secr
   // Given up meanwhile by another process, whose facts put the value out of use: nobody is to have what was made.
   if (tokenId === undefined) return
   const told = await record(strayMade(tokenId, [exchange]))
-  if (!told.appended && told.job?.rotationId !== job.rotationId) await gateway.revoke({ tokenId, value: secret })
+  if (told.appended || told.job?.rotationId === job.rotationId) return
+  const { status } = await gateway.revoke({ tokenId, value: secret })
+  if (status !== 'revoked') throw new TokenLeftBehind(tokenId)
+}
+
+/** The job that it was minted for has ended, so no fact of it tells anybody: the reactor's log line is all there is. */
+class TokenLeftBehind extends Error {
+  constructor (tokenId: string) {
+    super(`the token ${tokenId} was minted for a rotation that has ended, and the vendor did not revoke it`)
+    this.name = 'TokenLeftBehind'
+  }
 }
 
 const isOurs = async ({ aggregates }: Turn['deps'], name: string, valueId: string): Promise<boolean> => {
