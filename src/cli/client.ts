@@ -48,7 +48,10 @@ export interface Client {
 /** Items a page: the most that a list gives. */
 const PAGE = 1000
 
-/** Milliseconds for which a read model that is behind is asked again, and the pause between. */
+/** Codes of answers after which nothing was done: the read models catch up, as in the first moments after a start, or too much was asked at once. */
+const NOT_YET: ReadonlySet<string> = new Set(['projection_behind', 'overloaded'])
+
+/** Milliseconds for which they are asked again, and the pause between. */
 const CATCHING_UP = 10_000
 const RETRY = 300
 
@@ -86,8 +89,7 @@ export const createClient = (settings: Settings, signal: AbortSignal): Client =>
     const body = await readJson(response, settings)
     if (!response.ok && options.accept?.includes(response.status) !== true) {
       const problem = problemOf(response.status, body)
-      // Nothing was done: the read models are catching up, as in the first moments after a start.
-      if (problem.code !== 'projection_behind' || Date.now() > until) throw new ProblemFailure(problem, path)
+      if (!NOT_YET.has(problem.code) || Date.now() > until) throw new ProblemFailure(problem, path)
       await pause(RETRY, undefined, { signal }).catch(() => { throw new Failure('refused', 'Stopped.') })
       return request(method, path, options, until)
     }

@@ -144,11 +144,11 @@ t.test('a refusal ends with a command that can be pasted, and every mistake is n
   }
 })
 
-t.test('a read model that is catching up is asked again, and nothing else is', async (t) => {
+t.test('a service that has done nothing yet, being behind or overloaded, is asked again, and nothing else is', async (t) => {
   let asked = 0
   const problem = (code: string) => JSON.stringify({ title: 'T', status: 503, detail: 'D', code, trace_id: 'x' })
   const behind = await serve(t, (_request, response) => {
-    if (++asked < 3) response.writeHead(503).end(problem('projection_behind'))
+    if (++asked < 3) response.writeHead(503).end(problem(asked === 1 ? 'projection_behind' : 'overloaded'))
     else response.end('{"items":[],"next_cursor":null}')
   })
   t.equal((await commandLine({ CHANCERY_URL: behind, CHANCERY_TOKEN: 'chy_x' }, ['testers', 'list'])).exit, 0)
