@@ -2,6 +2,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Secret } from '../../src/domain/credential/secret.ts'
 import type { ProofAnswer } from '../../src/rotation-ports.ts'
+import { jsonIn } from '../json.ts'
 
 /** base64url(HMAC-SHA-256(key = UTF-8 of the value, message = "chancery-possession:" + credential + ":" + nonce)). */
 const proofOf = (value: Secret, credential: string, nonce: string): string =>
@@ -30,11 +31,7 @@ export const judge = ({ status, body, needsProof, credential, nonce, value }: An
 }
 
 const read = (body: string | undefined): { health: unknown, proof: string | undefined } => {
-  try {
-    const parsed: unknown = JSON.parse(body ?? '')
-    const { status, proof } = (typeof parsed === 'object' ? parsed ?? {} : {}) as { status?: unknown, proof?: unknown }
-    return { health: status, proof: typeof proof === 'string' ? proof : undefined }
-  } catch {
-    return { health: undefined, proof: undefined }
-  }
+  const said = jsonIn(body)
+  const { status, proof }: { status?: unknown, proof?: unknown } = typeof said === 'object' && said !== null ? said : {}
+  return { health: status, proof: typeof proof === 'string' ? proof : undefined }
 }

@@ -1,4 +1,5 @@
 // What FreeScout's API says about a conversation (API & Webhooks module, "list conversations").
+import { jsonIn } from '../json.ts'
 
 /** `status`: active, pending, closed, spam; `state`: draft, published, deleted. */
 export interface Conversation { number: number, status: string, state: string }
@@ -14,7 +15,7 @@ export const numberOf = (ticket: string): number | undefined => {
  * others.
  */
 export const conversationIn = (body: string, number: number): Conversation | 'unreadable' | undefined => {
-  const listed = at(at(parsed(body), '_embedded'), 'conversations')
+  const listed = at(at(jsonIn(body), '_embedded'), 'conversations')
   if (!Array.isArray(listed)) return 'unreadable'
   const found: unknown = listed.find((one: unknown) => at(one, 'number') === number)
   return found === undefined ? undefined : { number, status: word(at(found, 'status')), state: word(at(found, 'state') ?? 'published') }
@@ -28,11 +29,3 @@ const at = (value: unknown, name: string): unknown =>
 
 /** Words of the API only: the answer's text is not ours to repeat. */
 const word = (value: unknown): string => typeof value === 'string' && /^[a-z_]{1,20}$/.test(value) ? value : 'unknown'
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import { StartError } from '../../src/start-error.ts'
+import { jsonIn } from '../json.ts'
 
 export interface VendorAccount {
   secret: Secret
@@ -56,8 +57,7 @@ const load = (file: string): { mode: number, text: string } => {
 }
 
 const parse = (text: string, file: string): ReadonlyMap<string, VendorAccount> => {
-  const content = json(text)
-  // What JSON.parse says repeats the text, and with it a secret.
+  const content = jsonIn(text)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) throw new StartError(`${file} does not hold accounts of vendors`, [EXAMPLE])
   const wrong = Object.entries(content).flatMap(([name, entry]: [string, unknown], index) => [
     ...NAME.test(name) ? [] : [`entry ${index + 1}: its name must be lower-case letters, digits and dashes, at most 48, beginning with a letter`],
@@ -85,11 +85,3 @@ const problemsOf = (entry: unknown): string[] => {
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 /** As the host of an address is written once it was read. */
 const isHost = (value: unknown): boolean => typeof value === 'string' && URL.canParse(`https://${value}`) && new URL(`https://${value}`).host === value
-
-const json = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}

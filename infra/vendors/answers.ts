@@ -2,18 +2,11 @@
 import type { HttpVendor } from '../../src/domain/credential/manifest.ts'
 import type { Static } from '@sinclair/typebox'
 import type { Instant } from '../../src/domain/event.ts'
+import { jsonIn } from '../json.ts'
 import { PLACEHOLDER } from '../outgoing/scrub.ts'
 import type { ListedToken } from '../../src/rotation-ports.ts'
 
 type HttpSettings = Static<ReturnType<typeof HttpVendor>>
-
-export const parsed = (body: string | undefined): unknown => {
-  try {
-    return JSON.parse(body ?? '')
-  } catch {
-    return undefined
-  }
-}
 
 /** What an RFC 6901 pointer points to; undefined if there is nothing. */
 export const at = (document: unknown, pointer: string): unknown => {
@@ -39,7 +32,7 @@ export const instantAt = (document: unknown, pointer: string | undefined): Insta
 
 /** What a list says; undefined if it cannot be read to the end: a token that is overlooked would be left behind. */
 export const tokensIn = (body: string | undefined, { items, tokenId, label, lastUsedAt }: HttpSettings['list']): ListedToken[] | undefined => {
-  const found = at(parsed(body), items)
+  const found = at(jsonIn(body), items)
   if (!Array.isArray(found)) return undefined
   const tokens = found.map((item: unknown): ListedToken | undefined => {
     const id = wordAt(item, tokenId)
@@ -57,7 +50,7 @@ const harmless = /(^|[_-])(id|ids|type|name|count|at|in)$|Id$|Type$|At$|In$/
 
 /** The JSON of a yes with everything masked that stands under such a name; undefined if it is no JSON. */
 export const shownJson = (body: string): string | undefined => {
-  const document = parsed(body)
+  const document = jsonIn(body)
   if (document === undefined) return undefined
   const mask = (value: unknown, hidden: boolean): unknown => {
     if (Array.isArray(value)) return value.map((item) => mask(item, hidden))

@@ -1,6 +1,7 @@
 // What is wrong with the requests that a manifest describes, in sentences, before any of them is sent.
 import type { ManifestError } from '../../src/domain/credential/manifest-check.ts'
 import type { HttpCall, Subscriber, VendorSettings } from '../../src/domain/credential/manifest.ts'
+import { jsonIn } from '../json.ts'
 import type { Failure } from '../outgoing/failures.ts'
 import { isTransportHeader, type Outgoing } from '../outgoing/index.ts'
 import { bodyKind, fill, namesIn, placeholders, type Placeholder } from './templates.ts'
@@ -52,7 +53,7 @@ const problemsOf = (call: HttpCall, allowed: readonly Placeholder[], outgoing: P
     ...(/^https?:[/\\]*[^/\\?#]*\{\{/.test(url) ? ['no placeholder may stand in the host: what is sent where must not depend on a secret.'] : []),
     ...(failure === undefined ? [] : [reasonFor(failure)]),
     ...Object.entries(headers).flatMap(([name, value]) => headerProblems(name, value)),
-    ...(!('failure' in sample) && sample.body !== undefined && bodyKind(call) === 'json' && !isJson(sample.body) ? ['the body is no JSON; placeholders stand within the quotes of a string.'] : []),
+    ...(!('failure' in sample) && sample.body !== undefined && bodyKind(call) === 'json' && jsonIn(sample.body) === undefined ? ['the body is no JSON; placeholders stand within the quotes of a string.'] : []),
     ...(expect.some((status) => status >= 300 && status < 400) ? ['redirects are never followed, so a status of 300 to 399 cannot be expected.'] : [])
   ]
 }
@@ -69,12 +70,3 @@ const headerProblems = (name: string, value: string): string[] => [
   ...(isTransportHeader(name) ? [`the header ${name} is not a manifest's to set.`] : []),
   ...(!/^[\t\x20-\x7e\x80-\xff]*$/.test(value) ? [`the header ${name} holds characters that no header can.`] : [])
 ]
-
-const isJson = (text: string): boolean => {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}

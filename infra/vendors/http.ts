@@ -3,10 +3,11 @@ import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { HttpCall, VendorSettings } from '../../src/domain/credential/manifest.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { ListedToken, OpenedConnection, RefusalOutcome, VendorGateway } from '../../src/rotation-ports.ts'
+import { jsonIn } from '../json.ts'
 import { bodyOf, headersOf } from '../outgoing/exchange.ts'
 import type { Answered, Outgoing } from '../outgoing/index.ts'
 import { createScrub } from '../outgoing/scrub.ts'
-import { instantAt, parsed, shownJson, tokensIn, wordAt } from './answers.ts'
+import { instantAt, shownJson, tokensIn, wordAt } from './answers.ts'
 import { inOrder, lookalike, refusesRandom } from './probes.ts'
 import { fill, type Filling } from './templates.ts'
 
@@ -71,7 +72,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       const { exchange, yes, sent, status, body } = await ask('mint', vendor.mint.call, { connection, label })
       if (!sent) return { status: 'refused', exchange: { ...exchange, outcome: 'failed' } }
       if (!yes && status !== undefined && status >= 400 && status < 500) return { status: 'refused', exchange }
-      const document = yes ? parsed(body) : undefined
+      const document = yes ? jsonIn(body) : undefined
       const text = wordAt(document, vendor.mint.secret)
       const tokenId = wordAt(document, vendor.mint.tokenId)
       // Anything else may have minted, a redirect as well as another yes, or one whose token cannot be found.
