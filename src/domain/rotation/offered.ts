@@ -42,7 +42,7 @@ const meanings: Readonly<Record<JobState, string>> = {
   distribute_partial: 'Not every required consumer has the new value; the old one works on. Retry those that failed, or abort.',
   distributed: 'Every required consumer has the new value; the old one works on. Validate next: each consumer has to prove the new one.',
   validating: 'The consumers are asked to prove that they use the new value; the old one works on.',
-  validation_failed: 'The gate is closed: not everything is proved. The old value works on. Validate again, waive who is not required, or abort.',
+  validation_failed: 'The gate is closed: not everything is proved. The old value works on. Give the new one again (retry), validate again, waive who is not required, or abort.',
   validated: 'All consumers proved the new value or were waived. Revoke the old one next, by typing the name of the credential, with a ticket.',
   confirming: 'The consumers are asked once more, and the vendor\'s list is looked at; then the old token is revoked.',
   revoking: 'The vendor is told to revoke the old token, which has to be seen refused three times in a row.',
@@ -63,7 +63,7 @@ const replacing: Partial<Record<JobState, string>> = {
   distribute_partial: 'Not every required consumer has the new value. Retry those that failed; abort is offered as long as nobody may have taken it.',
   distributed: 'Every required consumer has the new value. Validate next: each consumer has to prove it.',
   validating: 'The consumers are asked to prove that they use the new value.',
-  validation_failed: 'The gate is closed: not everything is proved. Validate again, or waive who is not required.'
+  validation_failed: 'The gate is closed: not everything is proved. Give the new value again (retry), validate again, or waive who is not required.'
 }
 
 /** Nor can anybody where abort has found it dead, though nobody had taken it for that. */

@@ -9,7 +9,10 @@ export interface DeliveryResult { consumer: string, deliverySeq: number, status:
 /** `tries`: how often it was asked in this round before. */
 export interface ProofResult { consumer: string, outcome: ProofOutcome, exchange?: Exchange, at: string, tries: number }
 
-/** One append with all intents of a fan-out. The same value keeps its number; another one gets a higher one than there ever was. */
+/**
+ * One append with all intents of a fan-out. Another value gets a higher number than there ever was, the same one keeps its own where it is
+ * pushed. Who pulls and has acknowledged it would be told nothing under its own (ADR 0167), and be waited for in vain.
+ */
 export const deliveriesStarted = (valueId: string, names: readonly string[]): Outcome => ({ credential, job, of, at }) => {
   const back = valueId === job.oldValue.valueId
   const fits = back ? job.state === 'aborting' : valueId === job.newValue?.valueId && (job.state === 'distributing' || job.revoking !== undefined)
@@ -17,7 +20,9 @@ export const deliveriesStarted = (valueId: string, names: readonly string[]): Ou
   const deliveries = names.flatMap((consumer) => {
     const known = job.consumers.get(consumer)
     if (known === undefined || (known.announced && known.status === 'succeeded')) return []
-    return [{ consumer, deliverySeq: known.delivery?.valueId === valueId ? known.delivery.seq : credential.deliverySeq + 1 }]
+    const given = known.delivery
+    const keeps = given?.valueId === valueId && known.subscriber.delivery.kind === 'push'
+    return [{ consumer, deliverySeq: keeps ? given.seq : credential.deliverySeq + 1 }]
   })
   return deliveries.length === 0 ? [] : [{ type: 'rotation.deliveries_started', data: { ...of, attempt: job.distribution.attempt, valueId, deliveries, startedAt: at } }]
 }

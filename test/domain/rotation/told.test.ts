@@ -1,10 +1,10 @@
 // What a job tells an operator beyond its state: why the vendor's answer will not do, which tokens nobody explains, what is worth retrying.
 import t from 'tap'
 import { putManifestOn } from '../../../src/domain/rotation/open.ts'
-import { validationEnded } from '../../../src/domain/rotation/outcomes-consumers.ts'
+import { deliveriesStarted, validationEnded } from '../../../src/domain/rotation/outcomes-consumers.ts'
 import { oldDead, verified } from '../../../src/domain/rotation/outcomes.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
-import { exchange, into, manifest, NAME, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
+import { exchange, into, manifest, NAME, NEW, ROTATION, rules, subscriber, tell, usual, type Told } from './world.ts'
 
 const viewOf = (told: Told) => jobView(told.credential, ROTATION, told.now(), rules)
 
@@ -43,6 +43,15 @@ t.test('who is waived is retried no more', async (t) => {
   t.equal(both.state, 'distributing')
   t.equal(both.job.consumers.get('three')?.status, 'pending', 'who is not waived is given the value again')
   t.equal(both.job.consumers.get('two')?.status, 'succeeded', 'nobody waits for the tries of one that is')
+})
+
+t.test('who pulls is given the same value again under a higher number: what it has acknowledged it neither fetches nor acknowledges again', async (t) => {
+  const told = into('validating', tell('rotate', [subscriber('one'), subscriber('two', { delivery: { kind: 'pull' } })])).prove(['one', 'two'], 'unproved').record(validationEnded(1, 'validate'))
+  const seq = (name: string): number => told.job.consumers.get(name)?.delivery?.seq ?? 0
+  const before = [seq('one'), seq('two')] as const
+  told.step({ kind: 'retry' }).record(deliveriesStarted(NEW, ['one', 'two']))
+  t.equal(seq('one'), before[0], 'who is pushed to is asked again anyway')
+  t.ok(seq('two') > before[1])
 })
 
 t.test('what was done about the ticket by which a manifest lets a required consumer go', async (t) => {
