@@ -1,7 +1,7 @@
 // The read ports: what routes and commands may ask of the read models; infra/postgres/queries and the engine answer.
 import type { Instant } from './domain/event.ts'
 import type { Sealed } from './domain/personal.ts'
-import type { GhostCheckRequest, GhostVerdict } from './ports.ts'
+import type { GhostCheckRequest, GhostVerdict } from './account-ports.ts'
 
 // --- positions, and how far the read models are ------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 import { codes, Refusal, type Code, type ProblemFields } from '../../src/domain/codes.ts'
 import type { ResetState } from '../../src/domain/user/user.ts'
 import { LogOutcomeUnknown } from '../../src/log-errors.ts'
-import type { AccountsGateway, GhostVerdict } from '../../src/ports.ts'
+import type { AccountsGateway, GhostVerdict } from '../../src/account-ports.ts'
 
 export interface AccountsHttpOptions {
   url: string

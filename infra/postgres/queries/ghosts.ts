@@ -1,6 +1,7 @@
 // The ghost verdict that an operator sees: one statement over the accounts side's own tables (decision 21).
 import { rules } from '../../../src/domain/user/verdict.ts'
-import type { GhostVerdict, Sql } from '../../../src/ports.ts'
+import type { GhostVerdict } from '../../../src/account-ports.ts'
+import type { Sql } from '../../../src/ports.ts'
 import type { GhostQueries } from '../../../src/queries.ts'
 
 /**

@@ -1,5 +1,5 @@
 // The accounts side in the same process: what the console calls when no other service has the accounts.
-import type { AccountsGateway } from '../../ports.ts'
+import type { AccountsGateway } from '../../account-ports.ts'
 import type { AccountsDeps } from './deps.ts'
 import { ghostCheck } from './ghost-check.ts'
 import { ghostDelete } from './ghost-delete.ts'

@@ -2,7 +2,7 @@
 import { refuse } from '../../domain/codes.ts'
 import { userAggregate } from '../../domain/user/user.ts'
 import { UnreadableEvent } from '../../log-errors.ts'
-import type { GhostCheckRequest, GhostVerdict } from '../../ports.ts'
+import type { GhostCheckRequest, GhostVerdict } from '../../account-ports.ts'
 import type { AccountsDeps } from './deps.ts'
 
 type Judged = Awaited<ReturnType<AccountsDeps['ghosts']['verdicts']>>[number]

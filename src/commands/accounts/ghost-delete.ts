@@ -5,7 +5,8 @@ import { emailAggregate, releaseEmail } from '../../domain/reservation/reservati
 import { ghostDelete as decideDelete } from '../../domain/user/ghost-delete.ts'
 import { userAggregate, type ResetState } from '../../domain/user/user.ts'
 import { LogUnavailable, UnreadableEvent } from '../../log-errors.ts'
-import type { ExpectedRevision, GhostDeleteRequest } from '../../ports.ts'
+import type { GhostDeleteRequest } from '../../account-ports.ts'
+import type { ExpectedRevision } from '../../ports.ts'
 import type { CommandContext } from '../context.ts'
 import type { AccountsDeps } from './deps.ts'
 

@@ -1,5 +1,6 @@
 // What the console's commands about testers work with.
-import type { AccountsGateway, Clock, Ids, Keys, MailWatch, Vault } from '../../ports.ts'
+import type { AccountsGateway } from '../../account-ports.ts'
+import type { Clock, Ids, Keys, MailWatch, Vault } from '../../ports.ts'
 import type { TesterQueries } from '../../queries.ts'
 import type { Aggregates } from '../execute.ts'
 

@@ -2,7 +2,7 @@
 import type { Verdict, WalkthroughToken } from '../../domain/tester/tester.ts'
 import { refuse } from '../../domain/codes.ts'
 import { evidenceOf } from '../../domain/user/ghost-delete.ts'
-import type { GhostVerdict } from '../../ports.ts'
+import type { GhostVerdict } from '../../account-ports.ts'
 import type { TesterDeps } from './deps.ts'
 
 export type ConsoleVerdict = Verdict & { becomesGhostAt?: string, accountPosition: bigint }
