@@ -1,6 +1,6 @@
 // What the program needs from outside; infra/ provides each, main.ts joins them.
 import type { ChanceryEvent, LogEvent, RecordedEvent } from './domain/catalogue.ts'
-import type { EventMetadata, Instant } from './domain/event.ts'
+import type { EventMetadata } from './domain/event.ts'
 import type { Personal, Sealed } from './domain/personal.ts'
 
 // --- time and chance -------------------------------------------------------------------------------------------
