@@ -10,8 +10,9 @@ export const initialize = (data) => { compiled = data.compiled }
 const isTest = (url) => url.startsWith(tests) && url.endsWith('.ts')
 const compiledOf = (url) => `${compiled}${url.slice(root.length).replace(/\.ts$/, '.js')}`
 
+/** Of what the compiler has named `.js`; data lies where it lay. */
 export const resolve = async (specifier, context, next) => {
-  if (!specifier.startsWith('.') || !isTest(context.parentURL ?? '')) return next(specifier, context)
+  if (!/^\..*\.js$/.test(specifier) || !isTest(context.parentURL ?? '')) return next(specifier, context)
   const url = new URL(specifier, context.parentURL).href.replace(/\.js$/, '.ts')
   return { url: isTest(url) ? url : compiledOf(url), format: 'module', shortCircuit: true }
 }
