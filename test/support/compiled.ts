@@ -35,7 +35,7 @@ export const compileProgram = async (run: number): Promise<void> => {
   const files = ['src', 'infra', 'kits/lobby/src', 'kits/credentials/src', 'examples', 'test'].flatMap(filesBelow)
   const { outputFiles } = await build({
     entryPoints: files.filter((file) => file.endsWith('.ts')), absWorkingDir: root, outbase: root, outdir: out, write: false,
-    bundle: true, plugins: [eachByItself], packages: 'external', treeShaking: false, format: 'esm', platform: 'node', target: 'node20',
+    bundle: true, plugins: [eachByItself], packages: 'external', treeShaking: false, format: 'esm', platform: 'node', target: 'node20.20',
     sourcemap: 'external', sourcesContent: false, logLevel: 'warning'
   })
   const maps = new Map(outputFiles.map(({ path, text }) => [path, text]))
