@@ -3,11 +3,12 @@ import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import { openJob } from '../credential/credential.ts'
 import type { Manifest } from '../credential/manifest.ts'
+import { superseded } from '../credential/superseded.ts'
 import { leadsElsewhere, needsTokenId, otherVendor } from '../credential/vendor-address.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
 import type { Instant } from '../event.ts'
 import type { Mode, Trigger } from './job.ts'
-import { confirmed } from './steps.ts'
+import { confirmed } from './confirmed.ts'
 
 type Facts = Array<EventOf<'credential'>>
 
@@ -88,7 +89,3 @@ export const adopt = (state: Credential, adoption: Adoption, at: Date, graceMs: 
     ...value === undefined ? [] : [superseded(name, value.valueId, at, graceMs)]
   ]
 }
-
-export const superseded = (credential: string, valueId: string, at: Date, graceMs: number): EventOf<'credential'> & { type: 'credential.value_superseded' } => ({
-  type: 'credential.value_superseded', data: { credential, valueId, destroyAfter: new Date(at.getTime() + graceMs).toISOString(), supersededAt: at.toISOString() }
-})

@@ -5,6 +5,7 @@ import type { Secret } from '../credential/secret.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
 import type { Instant } from '../event.ts'
 import { abortTable } from './abort-table.ts'
+import { confirmed } from './confirmed.ts'
 import type { StepName } from './job.ts'
 import { offered, replacedAlready } from './offered.ts'
 import type { RotationRules } from './rules.ts'
@@ -110,11 +111,6 @@ const revoke = ({ credential, job, of, at }: Asked, confirm: string, { ticket, a
     return refuse('gate_closed', `The gate is closed${names.length > 0 ? ` by ${names.join(', ')}` : ''}. Validate again; then revoke.`, { consumers: names, closed_by: closed })
   }
   return [{ type: 'rotation.revoke_requested', data: { ...of, ticketCheck: ticket, requestedAt: at } }]
-}
-
-/** Byte for byte: a letter that only looks like the right one is another. */
-export const confirmed = (name: string, typed: string | undefined): void => {
-  if (typed !== name) refuse('confirmation_mismatch', `Type the name of the credential exactly as it is: ${name}.`)
 }
 
 /** After a minting whose outcome was unknown the vendor's list is looked at before the end, whatever the state. */
