@@ -20,8 +20,8 @@ if (cases !== '0') t.equal(also('test/model/rotation.test.ts', { RUNS: cases, TA
 if (edges !== 'none') t.equal(also('test/service/rotation-crash.test.ts', { EDGES: edges, TAP_CHILD_ID: '2' }), 0, 'every edge')
 
 const FACTS = [
-  'verify_started', 'verified', 'distribute_requested', 'mint_started', 'minted', 'deliveries_started', 'deliveries_recorded', 'distributed', 'validation_started',
-  'proofs_recorded', 'validated', 'revoke_requested', 'revoke_started', 'revoke_answered', 'refusals_probed', 'done'
+  'verify_started', 'verified', 'distribute_requested', 'mint_started', 'minted', 'deliveries_started', 'deliveries_recorded', 'validation_started',
+  'proofs_recorded', 'revoke_requested', 'revoke_started', 'revoke_answered', 'refusals_probed', 'done'
 ]
 const BACK = ['abort_requested', 'abort_started', 'validation_started', 'proofs_recorded', 'new_revoke_started', 'new_revoke_answered', 'aborted']
 const CALLS: readonly VendorFaultOrder['call'][] = ['authenticate', 'metadata', 'may_mint', 'mint', 'mint', 'list', 'revoke']

@@ -1,11 +1,13 @@
 // One look at a job, with what is needed to act on it: the job as it stood then, and the way to record facts.
 import type { CommandContext } from '../../commands/context.ts'
 import type { FetchDeps } from '../../commands/rotations/deps.ts'
-import { streamIdOf } from '../../domain/catalogue.ts'
+import { dress } from '../../commands/metadata.ts'
+import { streamIdOf, type RecordedOf } from '../../domain/catalogue.ts'
 import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
-import type { KnownCredential } from '../../domain/credential/state.ts'
-import { heldElsewhereUntil } from '../../domain/rotation/due.ts'
-import { onJob, type Outcome } from '../../domain/rotation/outcomes.ts'
+import type { Credential, KnownCredential } from '../../domain/credential/state.ts'
+import { due, heldElsewhereUntil } from '../../domain/rotation/due.ts'
+import { distributionEnded, validationEnded } from '../../domain/rotation/outcomes-consumers.ts'
+import { onJob, type Facts, type Outcome } from '../../domain/rotation/outcomes.ts'
 import { SYSTEM, type DueRules } from '../../domain/rotation/rules.ts'
 import type { Job } from '../../domain/rotation/state.ts'
 import type { Deliveries, VendorGateway } from '../../rotation-ports.ts'
@@ -55,13 +57,25 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
   const gateway = vendors.gateway({ credential: credential.name, manifest: credential.manifest })
   const rules: DueRules = { ...deps.rules, holder, timeLimitMs: gateway.timeLimitMs }
 
+  /** What ends a stage asks nothing of anybody, so it is appended with the facts after which it is due. */
+  const ending = (current: Credential, facts: Facts, context: CommandContext): Facts => {
+    const then = dress(facts, context, ids).reduce((folded, fact) => credentialAggregate.evolve(folded, fact as unknown as RecordedOf<'credential'>), current)
+    const { actions: [action] } = due(then, context.at, rules)
+    if (action?.kind === 'end_distribution') return onJob(then, job.rotationId, context.at, distributionEnded)
+    if (action?.kind === 'end_validation') return onJob(then, job.rotationId, context.at, validationEnded(action.round, action.purpose))
+    return []
+  }
+
   let proved = false
   let appended = false
   const append = async (outcome: Outcome): Promise<Recorded> => {
-    const at = clock.now()
+    const context = contextOf(intent, ids.next(), holder, clock.now())
     const { events, state } = await aggregates.execute({
-      aggregate: credentialAggregate, id: credential.name, context: contextOf(intent, ids.next(), holder, at),
-      decide: (current) => onJob(current, job.rotationId, at, outcome)
+      aggregate: credentialAggregate, id: credential.name, context,
+      decide: (current) => {
+        const facts = onJob(current, job.rotationId, context.at, outcome)
+        return facts.length === 0 ? facts : [...facts, ...ending(current, facts, context)]
+      }
     })
     proved = true
     appended ||= events.length > 0
