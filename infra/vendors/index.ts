@@ -79,7 +79,7 @@ const connectionProblems = ({ connection, vendor }: Manifest, accounts: Accounts
   const { account: name } = connection
   const account = accounts.account(name)
   const names = accounts.names()
-  if (account === undefined) return at('/connection/account', [`connection.account names ${name}, which CHANCERY_VENDOR_ACCOUNTS_FILE does not hold${names.length === 0 ? '; it holds none' : `; it holds ${names.join(', ')}`}.`])
+  if (account === undefined) return at('/connection/account', [`connection.account names ${name}, which CHANCERY_VENDOR_ACCOUNTS_FILE does not hold${names.length === 0 ? '; it holds none' : `; it holds ${names.join(', ')}`}. Put it there and restart the service, or name another one, or a credential of Chancery that may mint: {"credential": "…"}.`])
   const foreign = connectedAddresses(vendor).filter((address) => ofAccount(account, address) === 'elsewhere')
   if (foreign.length === 0) return []
   if (vendor.kind !== 'http') return at('/connection/account', [`The account ${name} is one with hosts, for a vendor of the kind http: CHANCERY_VENDOR_ACCOUNTS_FILE has to hold a connection string as its text.`])

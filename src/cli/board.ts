@@ -129,8 +129,11 @@ const restOf = (job: JobView, shown: readonly ConsumerView[]): Line[] => {
 const failureOf = ({ failure }: JobView, width: number): Line[] =>
   failure === null ? [] : [[], ...inWords(failure).flatMap((text) => wrapped(text, width, 'red').slice(0, 6))]
 
+/** Probes whose name alone would be read as their answer. */
+const questions: Readonly<Record<string, string>> = { refused: 'refused?', refuses_random: 'refuses a made-up value?' }
+
 export const inWords = ({ probe, request, answer, failure }: Exchange): string[] => [
-  `${probe}: ${request.method} ${request.target}`,
+  `${questions[probe] ?? probe}: ${request.method} ${request.target}`,
   answer === null ? `no answer: ${failure ?? 'unknown'}` : `answered ${answer.status}${answer.body === undefined || answer.body === '' ? '' : `: ${answer.body}`}`
 ]
 
