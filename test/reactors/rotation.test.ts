@@ -219,6 +219,25 @@ t.test('a process that was given up while it minted leaves no token behind', asy
   t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
 })
 
+t.test('nor where what it made does not work', async (t) => {
+  let answer = (): void => {}
+  const w = await mintAs(async ({ vendor }) => {
+    const made = await vendor.mint({ label: 'nobody\'s', valueId: '' })
+    await new Promise<void>((resolve) => { answer = resolve })
+    return { ...made, secret: new Secret('the wrong field') } as MintOutcome
+  })
+  const byZombie = rotationReactor(w.deps)
+  const zombie = byZombie.carryOut(w.intent)
+  while (w.vendor.live().length < 2) await delay(1)
+  await w.settle(rotationReactor({ ...w.deps, holder: uuidIds.next() }))
+  await w.step({ kind: 'abort' })
+  await w.settle(rotationReactor({ ...w.deps, holder: uuidIds.next() }))
+  t.equal((await w.job()).state, 'aborted')
+  answer()
+  for (let again = await zombie; again !== undefined && w.vendor.live().length > 1;) again = await byZombie.carryOut(w.intent)
+  t.strictSame(w.vendor.live().map(({ tokenId }) => tokenId), [w.first.tokenId])
+})
+
 t.test('an old value that the vault lost: what cannot be tried has to be gone from the vendor\'s list', async (t) => {
   const w = await mintAs()
   await w.settle()

@@ -86,8 +86,8 @@ const endOfMinting = (turn: Turn, attempt: number, valueId: string, outcome: Min
     if (outcome.status === 'refused' || isOld(turn, outcome, known)) return end(mintRefused(attempt, valueId, [exchange]))
     const { works, exchanges } = await tryNew(gateway, outcome.secret)
     if (works !== true && ++tries < NEW_VALUE_TRIES) return pauseAfter(tries)
-    if (works !== true) return end(mintUnknown(attempt, valueId, [exchange, ...exchanges]))
-    await recordMinted(turn, attempt, valueId, outcome, exchanges)
+    if (works === true) await recordMinted(turn, attempt, valueId, outcome, exchanges)
+    else if (!(await record(mintUnknown(attempt, valueId, [exchange, ...exchanges]))).appended) await disown(turn, outcome)
     memory.rest = undefined
     return undefined
   }
@@ -98,8 +98,9 @@ type Minted = MintOutcome & { status: 'minted' }
 const isOld = ({ credential, job, deps }: Turn, { secret, tokenId }: Minted, known: ReadonlySet<string>): boolean =>
   deps.values.fingerprint(secret) === credential.value?.fingerprint || (tokenId !== undefined && (tokenId === job.oldValue.vendorTokenId || known.has(tokenId)))
 
-const recordMinted = async (turn: Turn, attempt: number, valueId: string, { secret, tokenId, expiresAt, exchange }: Minted, tried: readonly Exchange[]): Promise<void> => {
-  const { deps, credential, gateway, job, record } = turn
+const recordMinted = async (turn: Turn, attempt: number, valueId: string, made: Minted, tried: readonly Exchange[]): Promise<void> => {
+  const { secret, tokenId, expiresAt, exchange } = made
+  const { deps, credential, job, record } = turn
   const { values } = deps
   const { state } = await deps.aggregates.current(credentialAggregate, credential.name)
   const now = openJob(state)
@@ -109,7 +110,11 @@ const recordMinted = async (turn: Turn, attempt: number, valueId: string, { secr
   const { appended } = await record(minted(attempt, value, [exchange, ...tried]))
   // A repeat of our own append changes nothing.
   if (appended || await isOurs(deps, credential.name, valueId)) return
-  // Given up meanwhile by another process, whose facts put the value out of use: nobody is to have what was made.
+  await disown(turn, made)
+}
+
+/** Given up meanwhile by another process, whose facts put the value out of use: nobody is to have what was made. */
+const disown = async ({ job, gateway, record }: Turn, { secret, tokenId, exchange }: Minted): Promise<void> => {
   if (tokenId === undefined) return
   const told = await record(strayMade(tokenId, [exchange]))
   if (told.appended || told.job?.rotationId === job.rotationId) return
