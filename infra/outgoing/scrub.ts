@@ -113,10 +113,11 @@ const coresOf = (text: string): string[] => {
     const whole = Buffer.concat([Buffer.alloc(offset), bytes])
     // Only the digits that hold nothing but bits of the secret are the same behind any other text.
     const [from, to] = [Math.ceil(offset * 8 / 6), Math.floor(whole.length * 8 / 6)]
-    return (['base64', 'base64url'] as const).map((form) => whole.toString(form).slice(from, to))
+    const inUrls = whole.toString('base64url').slice(from, to)
+    return [inUrls, inUrls.replaceAll('-', '+').replaceAll('_', '/')]
   })
-  const hex = bytes.length < 4 ? [] : [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]
-  return [...inBase64.filter((core) => core.length >= SHORTEST_CORE), ...hex]
+  const hex = bytes.toString('hex')
+  return [...inBase64.filter((core) => core.length >= SHORTEST_CORE), ...bytes.length < 4 ? [] : [hex, hex.toUpperCase()]]
 }
 
 const replaced = (text: string, spans: Span[]): string => {
