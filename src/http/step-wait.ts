@@ -19,17 +19,19 @@ export const waitAsked = ({ headers }: FastifyRequest): number | undefined => {
 }
 
 /**
- * Resolves when the job waits for a human, has ended, or the time is over.
+ * Resolves when the job waits for a human, has ended, the time is over, or the caller has gone.
+ * @param options.gone aborted when nobody waits for the answer any more
  * @param options.orElse `abort_checked`: also as soon as it is known whether there is a way back
  */
 export const waitForHuman = async (
   { aggregates, watch }: { aggregates: Pick<Aggregates, 'current'>, watch: StreamWatch }, { credential, rotationId }: { credential: string, rotationId: string },
-  ms: number, { orElse }: { orElse: 'abort_checked' | undefined }
+  ms: number, { gone, orElse }: { gone: AbortSignal, orElse: 'abort_checked' | undefined }
 ): Promise<void> => {
   const until = performance.now() + ms
   const watcher = await watch.watch(`credential-${credential}`)
+  gone.addEventListener('abort', () => { watcher.close() }, { once: true })
   try {
-    for (;;) {
+    while (!gone.aborted) {
       const { state } = await aggregates.current(credentialAggregate, credential)
       const job = state.status === 'known' && state.job?.rotationId === rotationId ? state.job : undefined
       if (job === undefined || !isWorking(job.state)) return

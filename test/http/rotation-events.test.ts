@@ -5,6 +5,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import t, { type Test } from 'tap'
 import { createStreamWatch } from '../../src/http/stream-watch.ts'
 import { rotationEventRoutes } from '../../src/http/routes/rotation-events.ts'
+import { waitForHuman } from '../../src/http/step-wait.ts'
 import type { LogEvent } from '../../src/domain/catalogue.ts'
 import type { Delivery } from '../../src/ports.ts'
 import { testDoor } from '../support/door.ts'
@@ -208,4 +209,17 @@ t.test('a subscription that is lost is told once, and taken up again', async (t)
   log.add('rotation.verify_started', { rotationId: ID, attempt: 1, valueId: ID, startedAt: at })
   t.ok(await watcher.news(15_000))
   t.equal(told.length, 1)
+})
+
+t.test('nothing is waited for on behalf of a caller who has gone', async (t) => {
+  const watch = createStreamWatch({ events: memory().events })
+  t.teardown(() => watch.stop())
+  const gone = new AbortController()
+  let looks = 0
+  const current = async () => { looks++; return { state: { status: 'known', job: { rotationId: ID, state: 'minting' } } } as never }
+  const waiting = waitForHuman({ aggregates: { current }, watch }, { credential: 'told', rotationId: ID }, 600_000, { gone: gone.signal, orElse: undefined })
+  await until(() => looks > 0)
+  gone.abort()
+  await waiting
+  t.equal(watch.watchers, 0)
 })

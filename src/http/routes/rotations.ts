@@ -70,7 +70,9 @@ export const rotationRoutes = (deps: RotationRouteDeps): FastifyPluginAsyncTypeb
     const receipt = await takeStep(deps, { ...of, transition, step }, contextOf(request, credential, why))
     const until = wait ?? (step.kind === 'abort' ? ABORT_CHECK_MS : 0)
     if (wait !== undefined) void reply.header('preference-applied', `wait=${wait / 1000}`)
-    if (until > 0) await waitForHuman(deps, of, until, { orElse: wait === undefined ? 'abort_checked' : undefined })
+    const gone = new AbortController()
+    reply.raw.once('close', () => { gone.abort() })
+    if (until > 0) await waitForHuman(deps, of, until, { gone: gone.signal, orElse: wait === undefined ? 'abort_checked' : undefined })
     if (until > 0 && step.kind === 'abort' && await refusedAbort(deps, credential, receipt.revision)) {
       refuse('old_credential_dead', 'The old value no longer works at the vendor, so there is nothing to go back to. Retry or validate: the way is forward.', { rotation_id: rotationId })
     }
