@@ -126,6 +126,19 @@ t.test('what an earlier rotation of the credential left behind is revoked by the
   t.ok(live(w).includes(inUse ?? ''), 'somebody may go on with what was in use')
 })
 
+t.test('an orphan revoked by hand, which the vendor refuses to revoke again, is gone', async (t) => {
+  const w = await mintAs(async ({ vendor, gateway, job }) => {
+    const made = await vendor.mint({ label: `chancery-rotation-${(await job()).rotationId}-1`, valueId: '' })
+    gateway.revoke = async ({ tokenId }) => {
+      vendor.kill(tokenId ?? '')
+      return { status: 'refused', exchange }
+    }
+    return { ...made, secret: new Secret('the wrong field of the answer') } as MintOutcome
+  })
+  t.equal(await w.settle(), 'verified')
+  t.ok(w.types().includes('rotation.orphan_revoked'))
+})
+
 t.test('a vendor that gives the token in use once more has minted nothing', async (t) => {
   for (const tokenId of ['another-id', undefined]) {
     const w = await mintAs(async ({ first }) => ({ status: 'minted', secret: first.secret, tokenId: tokenId ?? first.tokenId, exchange }))

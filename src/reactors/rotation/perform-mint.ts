@@ -167,7 +167,10 @@ export const tellLeftovers = async ({ credential, job, record }: Turn, { tokens,
 
 export const revokeOrphan = async ({ gateway, record }: Turn, { vendorTokenId }: Of<'revoke_orphan'>): Performed => {
   const { status, exchange } = await gateway.revoke({ tokenId: vendorTokenId, value: undefined })
-  if (status !== 'revoked') return RETRY_MS
-  await record(orphanRevoked(vendorTokenId, [exchange]))
+  // Somebody revoked it by hand, as with the old token: the vendor will not do it again, and does not list it any more.
+  const seen = status === 'refused' ? await gateway.list() : undefined
+  const byHand = seen?.status === 'listed' && seen.tokens.every(({ tokenId }) => tokenId !== vendorTokenId)
+  if (status !== 'revoked' && !byHand) return RETRY_MS
+  await record(orphanRevoked(vendorTokenId, [exchange, ...seen === undefined ? [] : [seen.exchange]]))
   return undefined
 }
