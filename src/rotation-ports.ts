@@ -41,7 +41,7 @@ export interface RefusalOutcome { status: 'refused' | 'accepted' | 'unknown', ex
 export interface VendorGateway {
   /**
    * The three probes (seed 004, stage 1): `authenticate`, `metadata`, `may_mint`; then `refuses_random`, a made-up value that has to be refused
-   * (ADR 0186). Zero change. Stops at the first that does not pass. With `replace`, only the last two.
+   * (ADR 0186). Zero change; the reactor looks at the list after it. Stops at the first that does not pass. With `replace`, only the last two.
    */
   verify (value: Secret, options: { replace: boolean }): Promise<Exchange[]>
   /** `valueId` seeds what the adapter makes itself. */

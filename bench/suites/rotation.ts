@@ -114,7 +114,7 @@ const vendorOf = (ports: readonly number[]): VendorGateway => ({
     await request(`http://127.0.0.1:${ports[0] ?? 0}/value`, { method: 'PUT', body: secret.reveal() }).then(({ body }) => body.dump())
     return { status: 'minted', secret, tokenId: randomBytes(8).toString('hex'), exchange: exchange('mint') }
   },
-  list: async () => ({ status: 'listed', tokens: [], exchange: exchange('list') }),
+  list: async () => ({ status: 'listed', tokens: [{ tokenId: 'the-old-one' }], exchange: exchange('list') }),
   revoke: async () => ({ status: 'revoked', exchange: exchange('revoke') }),
   // Nothing is revoked here: the new value is tried, and works.
   probeRefused: async () => ({ status: 'accepted', exchange: exchange('refused') }),

@@ -118,6 +118,6 @@ t.test('how the vendor refuses is tried before anything is minted, and mended wh
   t.match(verified, { status: 202, body: { state: 'verified', failure: null } })
   t.equal((await vendor.look()).writes, writes, 'zero change')
   const [{ exchanges } = { exchanges: [] }] = await facts('refusing', 'rotation.verified') as Array<{ exchanges: Array<{ probe: string, request: { headers: object } }> }>
-  t.same(exchanges.map(({ probe }) => probe), ['authenticate', 'metadata', 'may_mint', 'refuses_random'])
+  t.same(exchanges.map(({ probe }) => probe), ['authenticate', 'metadata', 'may_mint', 'refuses_random', 'list'])
   t.match(exchanges.at(-1)?.request.headers, { authorization: 'Bearer [secret]' })
 })

@@ -5,12 +5,29 @@ import { uuidIds } from '../../infra/ids.ts'
 import { adoptValue } from '../../src/commands/rotations/credentials.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import { labelOf } from '../../src/domain/rotation/leftovers.ts'
+import { meaningOf } from '../../src/domain/rotation/offered.ts'
 import { rotationReactor } from '../../src/reactors/rotation/reactor.ts'
 import type { MintOutcome } from '../../src/rotation-ports.ts'
 import { NAME } from '../domain/rotation/world.ts'
 import { finish, live, mintAs, revokedIds, world } from './rotation-world.ts'
 
 const exchange = { probe: 'mint', outcome: 'passed' as const, request: { method: 'POST', target: 'https://vendor.example/' }, answer: { status: '201' }, at: '2026-11-21T10:00:00.000Z', tookMs: 1 }
+
+t.test('a token id with a slip in it shows in stage 1, and not where there is no way back', async (t) => {
+  const w = await world()
+  const { list } = w.gateway
+  w.gateway.list = async () => {
+    const seen = await list()
+    return seen.status === 'listed' ? { ...seen, tokens: seen.tokens.map((token) => ({ ...token, tokenId: `${token.tokenId}-another` })) } : seen
+  }
+  await w.step({ kind: 'verify' })
+  t.equal(await w.settle(), 'verify_failed')
+  t.match(await w.job(), { failure: { probe: 'list', outcome: 'failed', failure: 'token_not_listed' } })
+  t.match(meaningOf(await w.job()), /does not show the token id .* adopt the value again with its right vendor_token_id/)
+  w.gateway.list = list
+  await w.step({ kind: 'verify' })
+  t.equal(await w.settle(), 'verified')
+})
 
 t.test('a minted value that the vendor does not accept reaches nobody, and its token is revoked', async (t) => {
   const w = await mintAs(async ({ vendor }) => {

@@ -19,7 +19,7 @@ export type PushBehaviour =
   | 'silent'
   /** The answer never arrives; it takes it `lateMs` after that. */
   | 'late'
-  /** Says that it took it, and goes on with what it had. */
+  /** Says that it took it, and goes on with what it had; of the delivery it keeps the number. */
   | 'ignore'
 
 /** What a consumer does about one probe of its healthcheck. */
@@ -139,6 +139,7 @@ export const memoryDeliveries = ({ clock, timeLimitMs = 5_000, beside }: { clock
       const inTime = await answered(to)
       // It takes what it was sent, whether or not anybody still waits for its word.
       const took = behaviour === 'accept' || behaviour === 'silent' ? to.take(jwe) : undefined
+      if (behaviour === 'ignore') (to as Inside).note(jwe)
       if (!inTime || behaviour === 'silent' || behaviour === 'late') return unanswered('timeout')
       if (behaviour === 'accept') return answer(took === 'taken' ? 200 : took === 'superseded' ? 409 : 400)
       return answer(answers[behaviour])
@@ -171,7 +172,7 @@ export const memoryDeliveries = ({ clock, timeLimitMs = 5_000, beside }: { clock
   }
 }
 
-type Inside = MemoryConsumer & { later (jwe: string): void, meetsNobody: boolean }
+type Inside = MemoryConsumer & { later (jwe: string): void, note (jwe: string): void, meetsNobody: boolean }
 
 const flaps = (to: MemoryConsumer): boolean => {
   if (!to.flapping) return false
@@ -186,12 +187,14 @@ const newConsumer = (name: string, clock: MemoryClock, open: (jwe: string, keyId
   const late: Array<{ at: number, jwe: string }> = []
   const taken: number[] = []
   let holding: Holding | undefined
+  let highest = 0
 
   const take = (jwe: string): 'taken' | 'superseded' | 'unreadable' => {
     const content = open(jwe, key.keyId)
     if (content === undefined) return 'unreadable'
     const { value, valueId, deliverySeq, rotationId } = content
-    if (holding !== undefined && deliverySeq < holding.deliverySeq) return 'superseded'
+    if (deliverySeq < highest) return 'superseded'
+    highest = deliverySeq
     holding = { value, valueId, deliverySeq, ...rotationId !== undefined && { rotationId } }
     taken.push(deliverySeq)
     return 'taken'
@@ -211,7 +214,10 @@ const newConsumer = (name: string, clock: MemoryClock, open: (jwe: string, keyId
       catchUp()
       return holding
     },
-    give: (before) => { holding = before },
+    give: (before) => {
+      holding = before
+      highest = before.deliverySeq
+    },
     pushes: [],
     push: 'accept',
     probes: [],
@@ -225,6 +231,7 @@ const newConsumer = (name: string, clock: MemoryClock, open: (jwe: string, keyId
       return take(jwe)
     },
     taken,
+    note: (jwe) => { highest = Math.max(highest, open(jwe, key.keyId)?.deliverySeq ?? 0) },
     later (this: Inside, jwe) { late.push({ at: clock.now().getTime() + this.lateMs, jwe }) },
     meetsNobody: false
   }

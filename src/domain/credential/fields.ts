@@ -17,7 +17,7 @@ const Headers = () => Type.Record(Type.String({ maxLength: 128 }), Type.String({
  * `status` is the vendor's own (an HTTP status, an SQLSTATE, a Redis error's first word).
  */
 export const ExchangeField = () => Type.Object({
-  /** What it was for: `authenticate`, `metadata`, `may_mint`, `refuses_random`, `mint`, `list`, `revoke`, `refused`, `push`, `healthcheck` … */
+  /** What it was for: `authenticate`, `metadata`, `may_mint`, `refuses_random`, `list`, `mint`, `revoke`, `refused`, `push`, `healthcheck` … */
   probe: Word(),
   outcome: Type.Union([Type.Literal('passed'), Type.Literal('failed'), Type.Literal('unknown')]),
   request: Type.Object({

@@ -55,6 +55,14 @@ export const notRefused = ({ probe, failure, answer }: Exchange): string | undef
   return `${begin} the vendor answered ${status} to one that was made up at random, which is no refusal. ${change} then verify again, or abort.`
 }
 
+/** What the list says that does not show the token of the value in use, which then could not be revoked by its id (ADR 0186). */
+export const TOKEN_NOT_LISTED = 'token_not_listed'
+
+/** Stage 1 has looked for the token in use on the vendor's list: what to change. Undefined for every other exchange. */
+export const notListed = ({ failure }: Exchange): string | undefined => failure === TOKEN_NOT_LISTED
+  ? 'Nothing was touched: the vendor\'s list does not show the token id under which the value in use was adopted, so the old token could not be revoked by it. Abort, and adopt the value again with its right vendor_token_id; if the list shows another account\'s tokens, or only some, mend the connection or the list of the manifest. Then verify again.'
+  : undefined
+
 /** A minted value that the vendor did not take (ADR 0152): what to look at. Undefined for every other exchange. */
 export const notTaken = ({ probe, outcome, answer }: Exchange): string | undefined => {
   if (probe !== 'authenticate') return undefined

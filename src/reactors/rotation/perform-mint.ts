@@ -6,17 +6,27 @@ import type { Action } from '../../domain/rotation/actions.ts'
 import { labelOf, leftovers } from '../../domain/rotation/leftovers.ts'
 import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, unexplainedFound, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
+import { TOKEN_NOT_LISTED } from '../../domain/rotation/sentences.ts'
 import type { ListOutcome, MintOutcome, VendorGateway } from '../../rotation-ports.ts'
 import type { Memory, Performed, Turn } from './turn.ts'
 
 type Of<K extends Action['kind']> = Extract<Action, { kind: K }>
 
-export const verify = async ({ deps, gateway, record }: Turn, { attempt, valueId, replace }: Of<'verify'>): Performed => {
+export const verify = async ({ deps, gateway, job, record }: Turn, { attempt, valueId, replace }: Of<'verify'>): Performed => {
   const value = await deps.values.open(valueId)
   // A dead value is not tried, so it need not be there; else there is nothing to try.
   const exchanges = value === undefined && !replace ? [] : await gateway.verify(value ?? new Secret(''), { replace })
-  await record(verified(attempt, exchanges))
+  const tokenId = replace || exchanges.some(({ outcome }) => outcome !== 'passed') ? undefined : job.oldValue.vendorTokenId
+  await record(verified(attempt, tokenId === undefined || exchanges.length === 0 ? exchanges : [...exchanges, ...await lookedUp(gateway, tokenId)]))
   return undefined
+}
+
+/** An id with a slip in it would show only where there is no way back: once the vendor is told to revoke by it. */
+const lookedUp = async (gateway: VendorGateway, tokenId: string): Promise<Exchange[]> => {
+  if (!gateway.lists) return []
+  const seen = await gateway.list()
+  if (seen.status === 'failed' || seen.tokens.some((token) => token.tokenId === tokenId)) return [seen.exchange]
+  return [{ ...seen.exchange, outcome: 'failed', failure: TOKEN_NOT_LISTED }]
 }
 
 /** What a fact can hold of a vendor's list. */
