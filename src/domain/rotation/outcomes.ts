@@ -4,7 +4,7 @@ import { openJob } from '../credential/credential.ts'
 import type { Exchange } from '../credential/fields.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
 import { superseded } from '../credential/superseded.ts'
-import { leftovers, type Listed } from './leftovers.ts'
+import { orphansAmong, type Listed } from './orphans.ts'
 import { REFUSALS } from './rules.ts'
 import { mayHold, namesOf, notBack, roundProved } from './standing.ts'
 import type { Job } from './state.ts'
@@ -92,18 +92,18 @@ const unused = (credential: KnownCredential, valueId: string | undefined, at: st
   valueId === undefined || credential.superseded.has(valueId) ? [] : [superseded(credential.name, valueId, new Date(at), graceMs)]
 
 export const orphanFound = (then: Job, token: Listed, exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) =>
-  job.orphan === undefined && unmoved(then, job) && leftovers(job, credential.past, [token]).ours.length > 0
+  job.orphan === undefined && unmoved(then, job) && orphansAmong(job, credential.past, [token]).ours.length > 0
     ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId: token.tokenId, exchanges: few(exchanges), foundAt: at } }]
     : []
 
 /** As many as a fact holds; the others are found when the list is looked at again. */
 export const unexplainedFound = (then: Job, tokens: readonly Listed[], exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
-  const vendorTokenIds = unmoved(then, job) ? leftovers(job, credential.past, tokens).unexplained.map(({ tokenId }) => tokenId).slice(0, 100) : []
+  const vendorTokenIds = unmoved(then, job) ? orphansAmong(job, credential.past, tokens).unexplained.map(({ tokenId }) => tokenId).slice(0, 100) : []
   return vendorTokenIds.length === 0 ? [] : [{ type: 'rotation.unexplained_found', data: { ...of, vendorTokenIds, exchanges: few(exchanges), foundAt: at } }]
 }
 
 /** Minted by a process that had been given up meanwhile: it tells what it made. Nothing while another minting is under way, whose token it could be taken for. */
-export const strayMade = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+export const orphanMade = (vendorTokenId: string, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
   job.orphan === undefined && job.minting?.status !== 'started' && vendorTokenId !== job.newValue?.vendorTokenId && vendorTokenId !== job.oldValue.vendorTokenId
     ? [{ type: 'rotation.orphan_found', data: { ...of, vendorTokenId, exchanges: few(exchanges), foundAt: at } }]
     : []

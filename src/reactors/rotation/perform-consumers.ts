@@ -88,7 +88,7 @@ export const startValidation = async ({ claim }: Turn, { purpose, round }: Of<'s
   return undefined
 }
 
-export const check = async (turn: Turn, { round, valueId, subscribers }: Of<'probe'>): Performed => {
+export const probe = async (turn: Turn, { round, valueId, subscribers }: Of<'probe'>): Performed => {
   const { deps, job, credential } = turn
   const value = await deps.values.open(valueId)
   const secrets = await secretsOf(turn, valueId, undefined)
@@ -97,8 +97,8 @@ export const check = async (turn: Turn, { round, valueId, subscribers }: Of<'pro
   await eachOf(subscribers, async (subscriber) => {
     if (moved.has()) return
     const { consumer } = subscriber
-    const probe = job.consumers.get(consumer)?.probe
-    const tries = probe?.round === round ? probe.tries : 0
+    const before = job.consumers.get(consumer)?.probe
+    const tries = before?.round === round ? before.tries : 0
     const { outcome, exchange } = value === undefined
       ? { outcome: 'unreachable' as const, exchange: undefined }
       : await deps.deliveries.probe({ subscriber, credential: credential.name, value, secrets })

@@ -3,8 +3,8 @@ import { credentialAggregate, openJob } from '../../domain/credential/credential
 import type { Exchange } from '../../domain/credential/fields.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
-import { labelOf, leftovers } from '../../domain/rotation/leftovers.ts'
-import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanRevoked, pastedRefused, pastedTaken, strayMade, unexplainedFound, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
+import { labelOf, orphansAmong } from '../../domain/rotation/orphans.ts'
+import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanMade, orphanRevoked, pastedRefused, pastedTaken, unexplainedFound, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
 import { TOKEN_NOT_LISTED } from '../../domain/rotation/sentences.ts'
 import type { ListOutcome, MintOutcome, VendorGateway } from '../../rotation-ports.ts'
@@ -126,7 +126,7 @@ const recordMinted = async (turn: Turn, attempt: number, valueId: string, made: 
 /** Given up meanwhile by another process, whose facts put the value out of use: nobody is to have what was made. */
 const disown = async ({ job, gateway, record }: Turn, { secret, tokenId, exchange }: Minted): Promise<void> => {
   if (tokenId === undefined) return
-  const told = await record(strayMade(tokenId, [exchange]))
+  const told = await record(orphanMade(tokenId, [exchange]))
   if (told.appended || told.job?.rotationId === job.rotationId) return
   const { status } = await gateway.revoke({ tokenId, value: secret })
   if (status !== 'revoked') throw new TokenLeftBehind(tokenId)
@@ -169,7 +169,7 @@ export const settleMint = async (turn: Turn): Performed => {
 
 /** True if the list shows something of ours that nobody holds, or something that nobody can tell from it: then a fact says so. */
 export const tellLeftovers = async ({ credential, job, record }: Turn, { tokens, exchange }: ListOutcome & { status: 'listed' }): Promise<boolean> => {
-  const { ours: [orphan], unexplained } = leftovers(job, credential.past, tokens)
+  const { ours: [orphan], unexplained } = orphansAmong(job, credential.past, tokens)
   if (orphan === undefined && unexplained.length === 0) return false
   await record(orphan === undefined ? unexplainedFound(job, unexplained, [exchange]) : orphanFound(job, orphan, [exchange]))
   return true

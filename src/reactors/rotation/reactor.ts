@@ -4,7 +4,7 @@ import type { Action } from '../../domain/rotation/actions.ts'
 import { due } from '../../domain/rotation/due.ts'
 import { RETRY_MS } from '../../domain/rotation/rules.ts'
 import type { Intent, Reactor } from '../reactor.ts'
-import { check, deliver, endDistribution, endValidation, expire, startDeliveries, startValidation } from './perform-consumers.ts'
+import { deliver, endDistribution, endValidation, expire, probe, startDeliveries, startValidation } from './perform-consumers.ts'
 import { giveUpMint, mint, revokeOrphan, settleMint, verify } from './perform-mint.ts'
 import { checkBeforeRevoke, checkOld, endAbort, finish, probeRefused, revokeNew, revokeOld, tellUnconfirmed } from './perform-revoke.ts'
 import { createTurn, nameOf, type Memory, type Performed, type RotationReactorDeps, type Turn } from './turn.ts'
@@ -67,7 +67,7 @@ const perform = (turn: Turn, action: Action): Performed => {
     case 'expire_deliveries': return expire(turn, action)
     case 'end_distribution': return endDistribution(turn)
     case 'start_validation': return startValidation(turn, action)
-    case 'probe': return check(turn, action)
+    case 'probe': return probe(turn, action)
     case 'end_validation': return endValidation(turn, action)
     case 'check_before_revoke': return checkBeforeRevoke(turn)
     case 'revoke': return revokeOld(turn, action.attempt)

@@ -5,7 +5,7 @@ import type { Job, PastRotation } from './state.ts'
 export interface Listed { tokenId: string, label?: string }
 
 /** `unexplained`: one of them may be ours, and nobody can tell which. */
-export interface Leftovers<T> { ours: T[], unexplained: T[] }
+export interface Orphans<T> { ours: T[], unexplained: T[] }
 
 /** The label that a token is minted under, by which the vendor's list shows it. */
 export const labelOf = (rotationId: string, attempt: number): string => `chancery-rotation-${rotationId}-${attempt}`
@@ -15,7 +15,7 @@ const rotationIn = (label: string): string | undefined => /^chancery-rotation-(.
  * Known by its label, also that of an earlier rotation of the credential. Where the list knows no labels, what is new since before an unknown
  * minting is ours if it is looked for just then, and is the only one (ADR 0154): somebody else may mint there as well.
  */
-export const leftovers = <T extends Listed>(job: Job, past: ReadonlyMap<string, PastRotation>, tokens: readonly T[]): Leftovers<T> => {
+export const orphansAmong = <T extends Listed>(job: Job, past: ReadonlyMap<string, PastRotation>, tokens: readonly T[]): Orphans<T> => {
   const { newValue, oldValue, minting } = job
   // It may be the one that is being minted right now.
   if (minting?.status === 'started') return { ours: [], unexplained: [] }
