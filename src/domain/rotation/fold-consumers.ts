@@ -19,8 +19,8 @@ export const fresh = (subscriber: Subscriber): ConsumerState => ({
 export const again = (consumer: ConsumerState): ConsumerState =>
   ({ ...consumer, status: 'pending', announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined, lastError: undefined })
 
-/** To be given the old value back: what it proved of the new one counts no longer. */
-export const backAgain = (consumer: ConsumerState): ConsumerState => ({ ...again(consumer), probe: undefined, provedAt: undefined })
+/** To be given a value that it has to prove then: what it answered before counts no longer. */
+export const anew = (consumer: ConsumerState): ConsumerState => ({ ...again(consumer), probe: undefined, provedAt: undefined })
 
 /** On the way back: who did not prove the old value is given it once more, which a consumer that had stopped in between takes now. */
 export const backUnproved = (job: Job, { unproved, failedAt }: DataOf<'rotation.validation_failed'>): Job => withConsumers(

@@ -4,7 +4,7 @@ import type { Exchange } from '../credential/fields.ts'
 import type { KnownCredential } from '../credential/state.ts'
 import type { Instant } from '../event.ts'
 import type { RotationFact } from './fact.ts'
-import { acknowledged, again, backAgain, backUnproved, deliveriesRecorded, deliveriesStarted, fresh, move, proofsRecorded, settled, waived, withConsumers } from './fold-consumers.ts'
+import { acknowledged, anew, backUnproved, deliveriesRecorded, deliveriesStarted, fresh, move, proofsRecorded, settled, waived, withConsumers } from './fold-consumers.ts'
 import type { JobState } from './job.ts'
 import { SYSTEM } from './rules.ts'
 import { isBehind } from './standing.ts'
@@ -80,7 +80,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.retry_requested': {
       const behind = [...job.consumers].filter(([, consumer]) => isBehind(consumer))
       const change = { distribution: { attempt: event.data.attempt, endedAt: undefined }, round: undefined }
-      return move(withConsumers({ ...job, ...change }, behind.map(([name]) => name), again), 'distributing', at)
+      return move(withConsumers({ ...job, ...change }, behind.map(([name]) => name), anew), 'distributing', at)
     }
 
     case 'rotation.validation_started': {
@@ -120,7 +120,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.abort_started': {
       const { consumers: giveBack } = event.data
       const change = { abort: job.abort && { ...job.abort, startedAt: at, giveBack }, round: undefined, failure: undefined }
-      return move(withConsumers({ ...job, ...change }, giveBack, backAgain), 'aborting', at)
+      return move(withConsumers({ ...job, ...change }, giveBack, anew), 'aborting', at)
     }
     case 'rotation.new_revoke_started': return to('aborting', { newRevoking: started(job.newRevoking, event.data.attempt, at) })
     case 'rotation.new_revoke_answered': {

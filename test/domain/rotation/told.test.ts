@@ -67,3 +67,8 @@ t.test('what was done about the ticket by which a manifest lets a required consu
   const asked = into('confirming')
   t.equal(viewOf(asked.facts(put(asked, usual(), undefined)))?.ticketCheck, 'format', 'a version without a ticket says nothing about the last one')
 })
+
+t.test('what a consumer answered before a retry is not shown after it', async (t) => {
+  const told = into('validation_failed').step({ kind: 'retry' })
+  t.match(viewOf(told)?.consumers.map(({ consumer, proofOutcome }) => [consumer, proofOutcome]), [['one', 'proved'], ['two', undefined]])
+})
