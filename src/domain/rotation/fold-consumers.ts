@@ -16,7 +16,7 @@ export const fresh = (subscriber: Subscriber): ConsumerState => ({
 })
 
 /** To be delivered once more: of the same value under the same number. */
-export const again = (consumer: ConsumerState): ConsumerState =>
+const again = (consumer: ConsumerState): ConsumerState =>
   ({ ...consumer, status: 'pending', announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined, lastError: undefined })
 
 /** To be given a value that it has to prove then: what it answered before counts no longer. */
