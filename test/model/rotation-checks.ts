@@ -133,7 +133,8 @@ export const createChecks = ({ now, vendor, values, deliveries, labels, proofMax
     },
     'rotation.orphan_found': (on, { vendorTokenId }) => {
       holds(vendorTokenId !== current?.tokenId && vendorTokenId !== on.value?.tokenId, () => 'a token in use was taken for an orphan')
-      holds(!told.has(vendorTokenId), () => 'a token that may be anybody\'s is revoked')
+      // Who made it knows it for ours, also after another process could not tell.
+      holds(!told.has(vendorTokenId) || vendor.minted().includes(vendorTokenId), () => 'a token that may be anybody\'s is revoked')
       holds(!labels || vendor.minted().includes(vendorTokenId), () => 'somebody else\'s token was taken for an orphan')
       on.orphans.add(vendorTokenId)
     },
