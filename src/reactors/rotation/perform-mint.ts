@@ -159,7 +159,7 @@ export const settleMint = async (turn: Turn): Performed => {
   }
   const seen = await gateway.list()
   if (seen.status === 'failed') return RETRY_MS
-  if (await tellLeftovers(turn, seen)) return undefined
+  if (await tellOrphans(turn, seen)) return undefined
   const changedAt = Math.max(Date.parse(job.minting?.at ?? ''), Date.parse(job.orphanAt ?? job.minting?.at ?? ''))
   const left = changedAt + 2 * gateway.timeLimitMs - deps.clock.now().getTime()
   if (left > 0) return left
@@ -168,19 +168,22 @@ export const settleMint = async (turn: Turn): Performed => {
 }
 
 /** True if the list shows something of ours that nobody holds, or something that nobody can tell from it: then a fact says so. */
-export const tellLeftovers = async ({ credential, job, record }: Turn, { tokens, exchange }: ListOutcome & { status: 'listed' }): Promise<boolean> => {
+export const tellOrphans = async ({ credential, job, record }: Turn, { tokens, exchange }: ListOutcome & { status: 'listed' }): Promise<boolean> => {
   const { ours: [orphan], unexplained } = orphansAmong(job, credential.past, tokens)
   if (orphan === undefined && unexplained.length === 0) return false
   await record(orphan === undefined ? unexplainedFound(job, unexplained, [exchange]) : orphanFound(job, orphan, [exchange]))
   return true
 }
 
+/** True if the list could be read, and does not show the token. */
+export const isGone = (seen: ListOutcome | undefined, id: string): seen is ListOutcome & { status: 'listed' } =>
+  seen?.status === 'listed' && seen.tokens.every(({ tokenId }) => tokenId !== id)
+
 export const revokeOrphan = async ({ gateway, record }: Turn, { vendorTokenId }: Of<'revoke_orphan'>): Performed => {
   const { status, exchange } = await gateway.revoke({ tokenId: vendorTokenId, value: undefined })
   // Somebody revoked it by hand, as with the old token: the vendor will not do it again, and does not list it any more.
   const seen = status === 'refused' ? await gateway.list() : undefined
-  const byHand = seen?.status === 'listed' && seen.tokens.every(({ tokenId }) => tokenId !== vendorTokenId)
-  if (status !== 'revoked' && !byHand) return RETRY_MS
+  if (status !== 'revoked' && !isGone(seen, vendorTokenId)) return RETRY_MS
   await record(orphanRevoked(vendorTokenId, [exchange, ...seen === undefined ? [] : [seen.exchange]]))
   return undefined
 }

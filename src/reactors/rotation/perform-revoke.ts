@@ -2,7 +2,7 @@
 import type { Action } from '../../domain/rotation/actions.ts'
 import { aborted, abortStarted, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
 import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
-import { revokeOrphan, tellLeftovers, tryNew } from './perform-mint.ts'
+import { isGone, revokeOrphan, tellOrphans, tryNew } from './perform-mint.ts'
 import type { Performed, Turn } from './turn.ts'
 
 /** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
@@ -14,7 +14,7 @@ export const checkBeforeRevoke = async (turn: Turn): Performed => {
       await record(gateClosed('vendor_list_failed', [seen.exchange]))
       return undefined
     }
-    if (await tellLeftovers(turn, seen)) return undefined
+    if (await tellOrphans(turn, seen)) return undefined
     const usedAt = seen.tokens.find(({ tokenId }) => tokenId === job.oldValue.vendorTokenId)?.lastUsedAt
     if (usedAt !== undefined && job.validatedAt !== undefined && Date.parse(usedAt) > Date.parse(job.validatedAt)) {
       await record(gateClosed('old_value_used', [seen.exchange]))
@@ -36,7 +36,7 @@ export const revokeOld = async ({ deps, gateway, job, claim, record }: Turn, att
   const { status, exchange } = await gateway.revoke({ ...tokenId !== undefined && { tokenId }, value: await deps.values.open(valueId) })
   const seen = status === 'refused' && tokenId !== undefined && gateway.lists ? await gateway.list() : undefined
   // Somebody revoked it by hand: the vendor will not do it again, and does not list it any more.
-  const byHand = seen?.status === 'listed' && seen.tokens.every((token) => token.tokenId !== tokenId)
+  const byHand = tokenId !== undefined && isGone(seen, tokenId)
   await record(revokeAnswered(attempt, byHand ? 'revoked' : status, [exchange, ...seen === undefined ? [] : [seen.exchange]]))
   return undefined
 }
@@ -50,17 +50,17 @@ export const probeRefused = async (turn: Turn, { valueId }: Extract<Action, { ki
   const value = await deps.values.open(valueId)
   if (value === undefined) {
     if (valueId === job.newValue?.valueId) return withoutTrying(turn)
-    return isUnlisted(turn)
+    return tryByList(turn)
   }
   const { status, exchange } = await gateway.probeRefused(value)
   await record(refusalProbed(job.refusals.probes, status === 'refused', [exchange]))
   return undefined
 }
 
-const isUnlisted = async ({ gateway, job, record }: Turn): Performed => {
+const tryByList = async ({ gateway, job, record }: Turn): Performed => {
   const { vendorTokenId } = job.oldValue
   const seen = vendorTokenId !== undefined && gateway.lists ? await gateway.list() : undefined
-  if (seen?.status === 'listed' && seen.tokens.every(({ tokenId }) => tokenId !== vendorTokenId)) {
+  if (vendorTokenId !== undefined && isGone(seen, vendorTokenId)) {
     await record(refusalProbed(job.refusals.probes, true, [seen.exchange]))
     return undefined
   }
@@ -94,7 +94,7 @@ const listIsClean = async (turn: Turn): Promise<'clean' | number | undefined> =>
   if (!turn.gateway.lists) return 'clean'
   const seen = await turn.gateway.list()
   if (seen.status === 'failed') return RETRY_MS
-  return await tellLeftovers(turn, seen) ? undefined : 'clean'
+  return await tellOrphans(turn, seen) ? undefined : 'clean'
 }
 
 /** Tried before anything is given back: to go back to a dead value would leave nobody with one that works (decision 33). */
