@@ -15,7 +15,7 @@ export const fresh = (subscriber: Subscriber): ConsumerState => ({
   lastError: undefined, mayHoldNew: false, probe: undefined, provedAt: undefined, waived: undefined
 })
 
-/** To be delivered once more: of the same value under the same number. */
+/** To be delivered once more. */
 const again = (consumer: ConsumerState): ConsumerState =>
   ({ ...consumer, status: 'pending', announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined, lastError: undefined })
 
