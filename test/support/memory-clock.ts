@@ -17,11 +17,8 @@ export interface VirtualClock {
 
 interface Sleeper { at: number, order: number, wake: () => void }
 
-/** Everything that waits for neither this clock nor a real I/O has happened after two turns of the event loop: who gathers waits for one itself. */
-const turns = async (): Promise<void> => {
-  await setImmediate()
-  await setImmediate()
-}
+/** Everything that waits for neither this clock nor a real I/O has happened after one turn of the event loop. */
+const turn = async (): Promise<void> => { await setImmediate() }
 
 /** @param draw a whole number below `below`, always the same for the same seed: the order of those that wake at one moment */
 export const virtualClock = (draw: (below: number) => number, start = Date.parse('2026-03-01T09:00:00.000Z')): VirtualClock => {
@@ -43,7 +40,7 @@ export const virtualClock = (draw: (below: number) => number, start = Date.parse
     now: () => new Date(time),
     sleep: (milliseconds) => new Promise((resolve) => { add({ at: time + Math.max(0, milliseconds), order: draw(1 << 20), wake: resolve }) }),
     settle: async () => {
-      await turns()
+      await turn()
       clock.onMoment()
     },
     advance: async (milliseconds) => { await clock.advanceUntil(() => false, milliseconds) },
