@@ -5,8 +5,8 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** Path of a compiled file of this project (`npm run build` makes them; `npm ci` does so by itself). */
-export const compiled = (path: string): string => fileURLToPath(new URL(`../dist/${path}`, import.meta.url))
+/** Path of a compiled file of this project: what is measured is what is shipped, so the benches are compiled beside it. */
+export const compiled = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 export interface Child {
   pid: number
@@ -36,8 +36,8 @@ const stop = async (child: ChildProcess): Promise<void> => {
   await exit
 }
 
-/** Arguments that run a peer's TypeScript file. */
-export const peer = (path: string): string[] => ['--import', 'tsx', fileURLToPath(new URL(`peers/${path}`, import.meta.url))]
+/** Path of a peer's compiled file. */
+export const peer = (path: string): string => compiled(`bench/peers/${path}`)
 
 /** A process and all that it started, and what those started. */
 export const processTree = (root: number): number[] => {

@@ -6,7 +6,7 @@ import { openLocalRedis, provideProgram, type LocalRedis } from '../infra/local/
 /** With append-only file, as the local stack has it. */
 export const startRedis = async (dir: string): Promise<LocalRedis> => {
   const program = await provideProgram({
-    folder: fileURLToPath(new URL('../node_modules/.cache/chancery/redis', import.meta.url)),
+    folder: fileURLToPath(new URL('../../node_modules/.cache/chancery/redis', import.meta.url)),
     tools: { PATH: process.env['PATH'] ?? '' },
     say: (sentence) => { process.stderr.write(`${sentence}\n`) },
     signal: AbortSignal.timeout(600_000)

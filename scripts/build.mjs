@@ -1,10 +1,12 @@
-// Compiles src/, infra/, kits/ and examples/ into dist/, makes the kit a package, and takes along what is not TypeScript (SQL, pages); `npm ci` runs it.
+// Compiles src/, infra/, kits/ and examples/ into dist/, makes the kits packages, and takes along what is not TypeScript (SQL, pages);
+// `npm ci` runs it. With the word `bench`, bench/ as well: what is measured is what is shipped.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
+const bench = process.argv.includes('bench')
 const compiled = new Set(['.ts', '.tsx', '.md'])
 
 let tsc
@@ -16,8 +18,8 @@ try {
 }
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
-const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
-for (const folder of ['src', 'infra']) {
+const { status } = spawnSync(process.execPath, [tsc, '-p', bench ? 'tsconfig.bench.json' : 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+for (const folder of ['src', 'infra', ...bench ? ['bench'] : []]) {
   cpSync(join(root, folder), join(root, 'dist', folder), { recursive: true, filter: (path) => !compiled.has(extname(path)) })
 }
 if (status !== 0) process.exit(status ?? 1)

@@ -95,7 +95,7 @@ const enterOutbox = async ({ dir }: SuiteOptions): Promise<Contender> => {
   const principals = Array.from({ length: PRINCIPALS }, () => randomUUID())
   await client.query('insert into principals (id) select unnest($1::uuid[])', [principals])
   const token = randomBytes(32).toString('base64url')
-  const server = await childLine([...peer('outbox/server.ts'), postgres.url, createHash('sha256').update(token).digest('hex')])
+  const server = await childLine([peer('outbox/server.js'), postgres.url, createHash('sha256').update(token).digest('hex')])
   const loads = loadsOf(`http://127.0.0.1:${server.line}`, token, principals)
   return {
     name: 'outbox',

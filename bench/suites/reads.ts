@@ -163,7 +163,7 @@ const enterPeer = async ({ dir }: SuiteOptions, accounts: readonly Account[]): P
   await client.query('analyze')
   await client.end()
   const token = randomBytes(32).toString('base64url')
-  const server = await childLine([...peer('accounts/server.ts'), postgres.url, createHash('sha256').update(token).digest('hex')])
+  const server = await childLine([peer('accounts/server.js'), postgres.url, createHash('sha256').update(token).digest('hex')])
   return {
     url: `http://127.0.0.1:${server.line}`,
     token,

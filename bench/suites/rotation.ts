@@ -46,7 +46,7 @@ export const rotationSuite = async (options: SuiteOptions): Promise<SuiteResult>
   const memory: number[] = []
   const watch = setInterval(() => { memory.push(process.memoryUsage.rss() / 2 ** 20) }, 100)
   const crowds = await Promise.all(TAKES_MS.map(async (takesMs) => {
-    const child = await childLine([...peer('consumers/server.ts'), String(CONSUMERS), String(takesMs)])
+    const child = await childLine([peer('consumers/server.js'), String(CONSUMERS), String(takesMs)])
     return { takesMs, child, ports: (JSON.parse(child.line) as { ports: number[] }).ports }
   }))
   try {

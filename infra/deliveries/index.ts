@@ -1,5 +1,5 @@
 // What reaches the consumers of credentials: sealed values, pushed or announced, and the question whether they use them.
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Exchange } from '../../src/domain/credential/fields.ts'
 import type { Clock, Keys } from '../../src/ports.ts'
 import type { Deliveries, DeliveryOutcome, ProofAnswer } from '../../src/rotation-ports.ts'
@@ -42,12 +42,10 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
       if (delivery.kind !== 'push') throw new Error(`${consumer} pulls: it is announced to, not pushed`)
       const { url } = delivery
       const at = clock.now()
-      const bodyWith = (sealed: string): string =>
-        JSON.stringify({ type: 'credential.rotation', timestamp: at.toISOString(), data: { credential, rotation_id: rotationId, delivery_seq: deliverySeq, jwe: sealed } })
-      const body = bodyWith(jwe)
+      const body = JSON.stringify({ type: 'credential.rotation', timestamp: at.toISOString(), data: { credential, rotation_id: rotationId, delivery_seq: deliverySeq, jwe } })
       const secret = webhookSecret({ consumer, credential, url })
       const headers = signedHeaders({ id: `${rotationId}-${consumer}-${deliverySeq}`, at, body, secret })
-      const answer = await outgoing.request({ method: 'POST', url, headers, body, shown: bodyWith('[sealed]'), secrets: [...secrets, secret], probe: 'push', keep: KEPT })
+      const answer = await outgoing.request({ method: 'POST', url, headers, body, shown: body.replace(jwe, '[sealed]'), secrets: [...secrets, secret], probe: 'push', keep: KEPT })
       const status = answered(answer)
       const exchange = answeredAs(answer.exchange, answer.body?.includes(jwe) === true ? '[what was sealed, among others]' : undefined)
       if (status === undefined) return { status: 'unreachable', exchange: { ...exchange, outcome: answer.sent ? 'unknown' : 'failed' } }
@@ -56,7 +54,8 @@ export const createDeliveries = ({ outgoing, keys, clock, redis }: DeliveriesOpt
     },
 
     probe: async ({ subscriber, credential, value, secrets = [] }): Promise<ProofAnswer> => {
-      const nonce = randomBytes(32).toString('base64url')
+      // 122 random bits, of which Node draws many at a time.
+      const nonce = randomUUID()
       const answer = await outgoing.request({
         method: 'GET', url: asking(subscriber.healthcheck, { credential, nonce }), headers: { accept: 'application/json' }, secrets: [value, ...secrets], probe: 'healthcheck', keep: KEPT
       })

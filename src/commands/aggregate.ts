@@ -29,8 +29,11 @@ export interface Loaded<State> {
   commands: ReadonlyMap<string, RecordedCommand>
 }
 
+/** The state as it will be once these facts are appended to what the decision is taken on: for facts that follow from them. */
+export type After<State, C extends Category> = (facts: ReadonlyArray<EventOf<C>>) => State
+
 /** Decides on a state: new facts, none if there is nothing to record, or a thrown Refusal. Pure. */
-export type Decide<State, C extends Category> = (state: State, loaded: Loaded<State>) => ReadonlyArray<EventOf<C>>
+export type Decide<State, C extends Category> = (state: State, loaded: Loaded<State>, after: After<State, C>) => ReadonlyArray<EventOf<C>>
 
 /** The answer of the loop. `events` are the facts that this command recorded, also when it is repeated. */
 export interface Receipt<State, C extends Category> {

@@ -5,7 +5,7 @@ import { streamName, type Category, type ChanceryEvent, type EventOf, type Recor
 import { Refusal, refuse } from '../domain/codes.ts'
 import { WrongExpectedRevision } from '../log-errors.ts'
 import type { EventStore, ExpectedRevision, Ids } from '../ports.ts'
-import type { Aggregate, Decide, Loaded, Receipt, RecordedCommand } from './aggregate.ts'
+import type { After, Aggregate, Decide, Loaded, Receipt, RecordedCommand } from './aggregate.ts'
 import type { CommandContext } from './context.ts'
 import { dress } from './metadata.ts'
 import { createQueues } from './queues.ts'
@@ -74,6 +74,13 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
 
   const known = <State>(stream: string) => cache.get(stream) as Loaded<State> | undefined
 
+  /** Facts are folded with the place that they will have: an append at another revision is none. */
+  const afterOn = <State, C extends Category>({ aggregate, context }: Execution<State, C>, stream: string, loaded: Loaded<State>): After<State, C> => (facts) =>
+    dress(facts as readonly ChanceryEvent[], context, ids).reduce((state, fact, nth) => {
+      const event = { ...fact, stream, revision: next(loaded.revision) + BigInt(nth) }
+      return aggregate.evolve(state, event as unknown as RecordedOf<C>)
+    }, loaded.state)
+
   const append = async <State, C extends Category>(
     { aggregate, context }: Execution<State, C>, stream: string, loaded: Loaded<State>, facts: ReadonlyArray<EventOf<C>>
   ): Promise<Receipt<State, C>> => {
@@ -100,7 +107,7 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
   }
 
   const run = async <State, C extends Category>(execution: Execution<State, C>, stream: string): Promise<Receipt<State, C>> => {
-    const { aggregate, context, decide, ifMatch } = execution
+    const { aggregate, context } = execution
     const warm = known<State>(stream) ?? (execution.likelyNew === true ? empty(aggregate) : undefined)
     let loaded = warm ?? await refresh(aggregate, stream, empty(aggregate))
     let proven = warm === undefined
@@ -108,7 +115,7 @@ export const createAggregates = (events: EventStore, ids: Ids, options: { cacheS
       const repeated = loaded.commands.get(context.commandId)
       if (repeated !== undefined) return replay(execution, stream, loaded, repeated)
 
-      const decided = decideOn(decide, loaded, ifMatch)
+      const decided = decideOn(execution, loaded, afterOn(execution, stream, loaded))
       if (decided instanceof Refusal || decided.length === 0) {
         if (proven) {
           if (decided instanceof Refusal) throw decided
@@ -171,12 +178,12 @@ const note = (
   commands.set(commandId, { fingerprint: commandFingerprint, first, last: event.revision, position })
 }
 
-const decideOn = <State, C extends Category>(decide: Decide<State, C>, loaded: Loaded<State>, ifMatch: bigint | undefined) => {
+const decideOn = <State, C extends Category>({ decide, ifMatch }: Execution<State, C>, loaded: Loaded<State>, after: After<State, C>) => {
   try {
     if (ifMatch !== undefined && loaded.revision !== ifMatch) {
       refuse('precondition_failed', 'The resource changed since it was read. Read it again and decide on what it is now.', { revision: String(loaded.revision) })
     }
-    return decide(loaded.state, loaded)
+    return decide(loaded.state, loaded, after)
   } catch (error) {
     if (error instanceof Refusal) return error
     throw error

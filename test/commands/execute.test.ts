@@ -78,6 +78,32 @@ t.test('what a command costs', async (t) => {
   t.same(take(), { reads: 1, appends: 0 }, 'the proven state: a read of the tail')
 })
 
+t.test('facts that follow from others stand in the same append', async (t) => {
+  const { counted, take } = counting(await testLog(t))
+  const aggregates = createAggregates(counted, uuidIds)
+  const id = uuidIds.next()
+  /** The fold that is looked at keeps where each fact says it stands. */
+  const places: Aggregate<readonly string[], 'principal'> = {
+    category: 'principal', initial: [], evolve: (seen, { stream, revision, type, metadata }) => [...seen, `${stream}@${revision} ${type} by ${metadata.actor.id}`]
+  }
+  await aggregates.execute({ aggregate: holder, id, decide: grant(id, 'auditor'), context: command() })
+  take()
+  let foreseen: readonly string[] = []
+  const { state } = await aggregates.execute({
+    aggregate: places, id, context: command(),
+    decide: (seen, loaded, after) => {
+      const first = grant(id, 'operator')(new Set(), { ...loaded, state: new Set() }, () => new Set())
+      const then = grant(id, 'superadmin')(new Set(), { ...loaded, state: new Set() }, () => new Set())
+      foreseen = after([...first, ...then])
+      t.same(after([]), seen, 'nothing changes nothing')
+      return [...first, ...then]
+    }
+  })
+  t.same(take().appends, 1)
+  t.same(foreseen, state, 'what was foreseen is what was recorded then, with its place')
+  t.match(state.at(-1), /^principal-[^@]+@2 principal\.role_granted by test$/)
+})
+
 t.test('two processes', async (t) => {
   const { counted, take } = counting(await testLog(t))
   const one = createAggregates(counted, uuidIds)

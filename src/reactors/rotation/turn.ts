@@ -1,8 +1,7 @@
 // One look at a job, with what is needed to act on it: the job as it stood then, and the way to record facts.
 import type { CommandContext } from '../../commands/context.ts'
 import type { FetchDeps } from '../../commands/rotations/deps.ts'
-import { dress } from '../../commands/metadata.ts'
-import { streamIdOf, type RecordedOf } from '../../domain/catalogue.ts'
+import { streamIdOf } from '../../domain/catalogue.ts'
 import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
 import type { Credential, KnownCredential } from '../../domain/credential/state.ts'
 import { due, heldElsewhereUntil } from '../../domain/rotation/due.ts'
@@ -58,11 +57,10 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
   const rules: DueRules = { ...deps.rules, holder, timeLimitMs: gateway.timeLimitMs }
 
   /** What ends a stage asks nothing of anybody, so it is appended with the facts after which it is due. */
-  const ending = (current: Credential, facts: Facts, context: CommandContext): Facts => {
-    const then = dress(facts, context, ids).reduce((folded, fact) => credentialAggregate.evolve(folded, fact as unknown as RecordedOf<'credential'>), current)
-    const { actions: [action] } = due(then, context.at, rules)
-    if (action?.kind === 'end_distribution') return onJob(then, job.rotationId, context.at, distributionEnded)
-    if (action?.kind === 'end_validation') return onJob(then, job.rotationId, context.at, validationEnded(action.round, action.purpose))
+  const ending = (then: Credential, at: Date): Facts => {
+    const { actions: [action] } = due(then, at, rules)
+    if (action?.kind === 'end_distribution') return onJob(then, job.rotationId, at, distributionEnded)
+    if (action?.kind === 'end_validation') return onJob(then, job.rotationId, at, validationEnded(action.round, action.purpose))
     return []
   }
 
@@ -72,9 +70,9 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
     const context = contextOf(intent, ids.next(), holder, clock.now())
     const { events, state } = await aggregates.execute({
       aggregate: credentialAggregate, id: credential.name, context,
-      decide: (current) => {
+      decide: (current, _, after) => {
         const facts = onJob(current, job.rotationId, context.at, outcome)
-        return facts.length === 0 ? facts : [...facts, ...ending(current, facts, context)]
+        return facts.length === 0 ? facts : [...facts, ...ending(after(facts), context.at)]
       }
     })
     proved = true
