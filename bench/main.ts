@@ -3,18 +3,23 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { program } from 'commander'
 import { suites } from './suites/index.ts'
 import type { SuiteResult } from './suites/suite.ts'
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean' }, out: { type: 'string', default: 'data/bench' } } })
+interface Words { only?: string, quick?: boolean, out: string }
+
+const values = program.name('npm run bench --').description('Measures what Chancery costs, against peers and limits in the same run.')
+  .option('--only <suites>', `with commas between them: ${Object.keys(suites).join(', ')}; all of them otherwise`)
+  .option('--quick', 'few short rounds: for whether it runs, not for figures')
+  .option('--out <folder>', 'where everything measured is written', 'data/bench')
+  .parse().opts<Words>()
 const plan = values.quick === true ? { rounds: 5, dropped: 2, sliceMs: 1000 } : { rounds: 12, dropped: 4, sliceMs: 2000 }
 
 const names = values.only?.split(',') ?? Object.keys(suites)
 const unknown = names.filter((name) => !Object.hasOwn(suites, name))
 if (unknown.length > 0) {
-  process.stderr.write(`no such suite: ${unknown.join(', ')}. There are: ${Object.keys(suites).join(', ')}\n`)
-  process.exit(2)
+  program.error(`no such suite: ${unknown.join(', ')}. There are: ${Object.keys(suites).join(', ')}`, { exitCode: 2 })
 }
 
 const say = (line: string) => { process.stdout.write(`${line}\n`) }

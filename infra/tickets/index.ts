@@ -1,6 +1,7 @@
 // Looks a ticket up in FreeScout where there is one; where there is none, only its form is checked.
 import { Refusal } from '../../src/domain/codes.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
+import { requireTicketForm } from '../../src/domain/ticket.ts'
 import type { Tickets } from '../../src/rotation-ports.ts'
 import type { Outgoing } from '../outgoing/index.ts'
 import { conversationIn, isOpen, numberOf } from './freescout.ts'
@@ -11,14 +12,9 @@ export interface TicketOptions {
   freescout: { url: string, token: string } | undefined
 }
 
-/** As tickets are written: `4711`, `#4711`, `OPS-17`, `sec/2026.4`. */
-const FORM = /^(?=.{1,64}$)#?[A-Za-z0-9][A-Za-z0-9._/-]*$/
-
 export const createTickets = ({ outgoing, freescout }: TicketOptions): Tickets => ({
   check: async (ticket) => {
-    if (!FORM.test(ticket) || !/\d/.test(ticket)) {
-      throw new Refusal('ticket_invalid', 'A ticket is letters, digits, dots, dashes and slashes without spaces, at most 64, with at least one digit: for example 4711 or OPS-17.')
-    }
+    requireTicketForm(ticket)
     if (freescout === undefined) return 'format'
     const number = numberOf(ticket)
     if (number === undefined) {

@@ -7,7 +7,7 @@ import { drawBar, type Bar } from './bar.ts'
 export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>
   stdin: Readable
-  stdout: Writable & { isTTY?: boolean }
+  stdout: Writable & { isTTY?: boolean, columns?: number }
   stderr: Writable & { isTTY?: boolean, columns?: number }
   /** Aborted by Ctrl-C: a long run stops after the step it is in. */
   signal: AbortSignal
@@ -19,6 +19,7 @@ export interface Terminal {
   json (value: unknown): void
   /** Writes and waits while a pipe's reader is slower than we are. */
   write (chunk: string | Uint8Array): Promise<void>
+  /** Where a screen is too narrow for the rows, each row in lines of its own, a cell a line. */
   table (columns: readonly string[], rows: ReadonlyArray<readonly string[]>): void
   /** A table with an empty line in front; nothing at all without rows. */
   section (columns: readonly string[], rows: ReadonlyArray<readonly string[]>): void
@@ -47,6 +48,13 @@ const fitted = (text: string, width: number): string => text.split('\n').flatMap
   return lines
 }).join('\n')
 
+/** Each column as wide as its widest cell. */
+const aligned = (rows: ReadonlyArray<readonly string[]>): string[] => {
+  const cells = rows.map((row) => row.map(printable))
+  const widths = (cells[0] ?? []).map((_, index) => Math.max(...cells.map((row) => [...row[index] ?? ''].length)))
+  return cells.map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd())
+}
+
 export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
   /** Lines that wait for a drawn bar to end: both on one screen would write over each other. */
   let held: string[] | undefined
@@ -56,9 +64,14 @@ export const createTerminal = ({ stdout, stderr }: Surroundings): Terminal => {
   }
   const note = (text: string) => { stderr.write(`${stderr.isTTY === true ? fitted(text, stderr.columns ?? 80) : text}\n`) }
   const table: Terminal['table'] = (columns, rows) => {
-    const cells = [columns, ...rows].map((row) => row.map(printable))
-    const widths = columns.map((_, index) => Math.max(...cells.map((row) => [...row[index] ?? ''].length)))
-    for (const row of cells) line(row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd())
+    const lines = aligned([columns, ...rows])
+    const width = stdout.isTTY === true ? stdout.columns ?? 80 : Infinity
+    if (columns.length > 2 && rows.length > 0 && lines.some((text) => [...text].length > width)) {
+      for (const [nth, row] of rows.entries()) {
+        if (nth > 0) line()
+        for (const text of aligned(columns.map((title, index) => [title, row[index] ?? '']))) line(text)
+      }
+    } else for (const text of lines) line(text)
   }
   return {
     line,

@@ -3,7 +3,6 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { codes, Refusal, type Code, type ProblemFields } from '../domain/codes.ts'
 import { LogOutcomeUnknown, LogUnavailable, UnreadableEvent, WrongExpectedRevision } from '../log-errors.ts'
-import type { Door } from './door.ts'
 import { traceId } from './trace.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -26,7 +25,6 @@ const RETRY_AFTER: Partial<Record<Code, number>> = {
 
 /** Fastify's own errors, by their code. */
 const FRAMEWORK: Readonly<Record<string, [Code, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'The body is larger than this route takes.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'Send the body as application/json in UTF-8.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The body is not as long as Content-Length says.'],
   FST_ERR_BAD_URL: ['invalid_request', 'The path is not a valid URL path.'],
@@ -35,7 +33,7 @@ const FRAMEWORK: Readonly<Record<string, [Code, string]>> = {
 }
 
 /** The Refusal that an error means to the caller. Unforeseen errors become `internal_error` and say nothing of themselves. */
-const refusalOf = (error: unknown, readModelsAway: Door['readModelsAway'], idempotencyKey?: string): Refusal => {
+const refusalOf = (error: unknown, { idempotencyKey, routeOptions, server }: FastifyRequest): Refusal => {
   if (error instanceof Refusal) return error
   if (error instanceof WrongExpectedRevision) return new Refusal('conflict', 'Others changed the same subject. Nothing was recorded; send the request again.', { stream: error.stream })
   if (error instanceof LogUnavailable) return new Refusal('audit_unavailable', 'The event store was not reached, so nothing was recorded and nothing was done. Send the request again later.')
@@ -44,11 +42,11 @@ const refusalOf = (error: unknown, readModelsAway: Door['readModelsAway'], idemp
       idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey })
   }
   if (error instanceof UnreadableEvent) return new Refusal('internal_error', 'A recorded event cannot be read. An operator has to look at the log of the service.')
-  if (readModelsAway(error)) return new Refusal('read_models_unavailable', 'The read models cannot be reached. Send the request again later.')
-  return ofFramework(error as FastifyError) ?? new Refusal('internal_error', 'Something went wrong that was not foreseen. The trace id helps to find it.')
+  if (server.door.readModelsAway(error)) return new Refusal('read_models_unavailable', 'The read models cannot be reached. Send the request again later.')
+  return ofFramework(error as FastifyError, routeOptions.bodyLimit) ?? new Refusal('internal_error', 'Something went wrong that was not foreseen. The trace id helps to find it.')
 }
 
-const ofFramework = (error: FastifyError): Refusal | undefined => {
+const ofFramework = (error: FastifyError, bodyLimit: number): Refusal | undefined => {
   if (typeof error !== 'object' || error === null) return undefined
   if (error.validation !== undefined) {
     const where = error.validationContext ?? 'body'
@@ -57,6 +55,7 @@ const ofFramework = (error: FastifyError): Refusal | undefined => {
     }))
     return new Refusal('invalid_request', `The ${parts[where] ?? where} does not have the form that this route takes; see errors.`, { errors })
   }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Refusal('payload_too_large', `The body is larger than this route takes: at most ${bodyLimit / 1024} KiB.`)
   const known = FRAMEWORK[error.code]
   if (known !== undefined) return new Refusal(...known)
   const { statusCode } = error
@@ -92,7 +91,7 @@ const safe = (fields: ProblemFields): ProblemFields =>
 
 /** Answers with the problem that an error means. */
 export const sendProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-  const refusal = refusalOf(error, request.server.door.readModelsAway, request.idempotencyKey)
+  const refusal = refusalOf(error, request)
   const problem = problemOf(refusal, traceId(request))
   if (problem.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error, code: refusal.code, trace_id: problem.trace_id }, 'request failed')
   const wait = refusal.fields['retry_after'] ?? RETRY_AFTER[refusal.code]

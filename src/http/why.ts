@@ -1,8 +1,8 @@
 // Why an operator does something to an account or a tester: a word that stays readable, free text that is sealed for them.
 import type { FastifyRequest } from 'fastify'
 import type { CommandContext } from '../commands/context.ts'
-import { refuse } from '../domain/codes.ts'
 import { Clear } from '../domain/personal.ts'
+import { requireTicketForm } from '../domain/ticket.ts'
 import { commandContext } from './command-context.ts'
 
 /** As the request's body has it; which parts it has to have, its schema says. */
@@ -17,9 +17,7 @@ export const contextWithWhy = (request: FastifyRequest, subject: string, { reaso
     ...reasonCode !== undefined && { reasonCode }, ...reason !== undefined && { reason: new Clear(reason, subject) }, ...ticket !== undefined && { ticket }
   })
 
-const TICKET = /^[A-Za-z0-9#/_.:-]{1,64}$/
-
 /** What was typed as a ticket is at least the form of one; refuses with `ticket_invalid`, also where nobody looks it up. */
 export const ticketIn = ({ ticket }: Why): void => {
-  if (ticket !== undefined && !TICKET.test(ticket)) refuse('ticket_invalid', 'A ticket is 1 to 64 letters, digits and # / _ . : -, such as 4711.')
+  if (ticket !== undefined) requireTicketForm(ticket)
 }

@@ -77,6 +77,10 @@ t.test('a wide board', async (t) => {
     '· gamma     no        pull  sent       -'
   ])
   t.match(board(job('validation_failed', { failure: null }), { width: 100, colour: false, now }).at(-1), 'Gate: closed. beta has proved nothing yet')
+  for (const why of ['old_value_used', 'new_value_refused', 'new_value_untried', 'vendor_list_failed']) {
+    const [gate = ''] = board(job('validation_failed', { failure: null, gate: { open: false, closed_by: [{ consumer: null, why }] } }), { width: 100, colour: false, now }).slice(-1)
+    t.match(gate, /^Gate: closed\. the \w+ \w+/, `${why} is said in words`)
+  }
   t.match(board(job('validated', { gate: { open: true, closed_by: [] } }), { width: 100, colour: false, now }).at(-1), 'Gate: open.')
   t.match(board(job('verify_failed', { failure: refusal, new_value: null }), { width: 120, colour: false, now }).slice(-2), [
     'authenticate: GET https://vendor.example/whoami', 'answered 401: {"id":"unauthorized","message":"Invalid credentials provided."}'

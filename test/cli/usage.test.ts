@@ -190,3 +190,18 @@ t.test('at a terminal a note is broken between words, and no command within one;
   t.equal(noted(false), 'Left as it is. Go on with: chancery rotate mail-api-admin\n  state: done\n')
   t.end()
 })
+
+t.test('a table that is wider than the screen has each row in lines of its own', (t) => {
+  const shown = (columns: number, isTTY = true): string => {
+    let text = ''
+    const stdout = Object.assign(new Writable({ write: (chunk: Buffer, _encoding, done) => { text += String(chunk); done() } }), { isTTY, columns })
+    const terminal = createTerminal({ env: {}, stdin: Readable.from([]), stdout, stderr: nowhere, signal: new AbortController().signal })
+    terminal.table(['ROTATION', 'STATE', 'BY'], [['0190a0a0-0000', 'done', 'operator'], ['0190a0a0-0001', 'aborted', 'schedule']])
+    return text
+  }
+  const rows = 'ROTATION       STATE    BY\n0190a0a0-0000  done     operator\n0190a0a0-0001  aborted  schedule\n'
+  t.equal(shown(32), rows)
+  t.equal(shown(31), 'ROTATION  0190a0a0-0000\nSTATE     done\nBY        operator\n\nROTATION  0190a0a0-0001\nSTATE     aborted\nBY        schedule\n')
+  t.equal(shown(10, false), rows, 'a pipe has no width')
+  t.end()
+})

@@ -89,6 +89,8 @@ t.test('rubbish is refused before the handler, in one form', async (t) => {
     t.match(answer.json(), { type: `urn:chancery:problem:${code}`, title: codes[code].title, status, code, trace_id: /^[0-9a-f]{32}$/, detail: /\w/ }, `${what}: body`)
   }
   t.strictSame(reached, [], 'nothing reached the handler')
+  const large = await app.inject({ method: 'POST', url: '/api/v1/probe', payload: `{"text":"${'x'.repeat(65_536)}"}`, headers: json })
+  t.match(large.json(), { detail: /at most 64 KiB/ }, 'how large it may be is said')
 
   for (const url of ['/api/v1/probe?limit=1&limit=2', '/api/v1/probe?other=1', '/api/v1/probe?limit=%00', '/api/v1/probe?limit=%ED%A0%80', '/api/v1/%C0%80', '/api/v1/%zz', '/api/v1/waiting?min_position=1e3', '/api/v1/waiting?min_position=-1']) {
     const answer = await app.inject({ url, headers: json })

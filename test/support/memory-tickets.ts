@@ -1,5 +1,6 @@
 // A ticket system in memory: the port Tickets, with tickets that are open, closed, or not to be looked up.
 import { refuse } from '../../src/domain/codes.ts'
+import { requireTicketForm } from '../../src/domain/ticket.ts'
 import type { Tickets } from '../../src/rotation-ports.ts'
 
 export interface MemoryTickets extends Tickets {
@@ -13,7 +14,7 @@ export const memoryTickets = (): MemoryTickets => {
     closed: new Set(),
     away: false,
     check: async (ticket) => {
-      if (!/^[A-Za-z0-9#-]{1,64}$/.test(ticket)) refuse('ticket_invalid', 'The ticket cannot be one.')
+      requireTicketForm(ticket)
       if (tickets.away) refuse('tickets_unavailable', 'The ticket system does not answer.')
       if (tickets.closed.has(ticket)) refuse('ticket_not_open', 'The ticket is closed.')
       return 'open'

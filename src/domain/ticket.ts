@@ -1,0 +1,11 @@
+// What can be a ticket at all, whether or not a ticket system is asked for it.
+import { refuse } from './codes.ts'
+
+/** As tickets are written: `4711`, `#4711`, `OPS-17`, `sec/2026.4`. */
+const FORM = /^(?=.{1,64}$)#?[A-Za-z0-9][A-Za-z0-9._/-]*$/
+
+/** Refuses with `ticket_invalid` what cannot be one. */
+export const requireTicketForm = (ticket: string): void => {
+  if (FORM.test(ticket) && /\d/.test(ticket)) return
+  refuse('ticket_invalid', 'A ticket is letters, digits, dots, dashes and slashes without spaces, at most 64, with at least one digit: for example 4711 or OPS-17.')
+}
