@@ -161,7 +161,7 @@ const gateOf = (job: JobView, width: number): Line[] => {
 
 /** How the gate stands and who keeps it closed; undefined where it is not asked for. */
 export const gateInWords = ({ gate, new_value: made, state }: JobView): string | undefined => {
-  if (made === null || state === 'done' || /abort|minting|distribut|revok/.test(state)) return undefined
+  if (made === null || state === 'done' || /abort|minting|distribut|confirming|revok/.test(state)) return undefined
   if (gate.open) return 'Gate: open. The old value may be revoked.'
   if (gate.closed_by.length === 0) return 'Gate: closed, and nobody stands in the way any more. Validate to open it.'
   const named = gate.closed_by.slice(0, NAMED).map(({ consumer, why }) => `${consumer === null ? '' : `${consumer} `}${whys[why] ?? why}`)

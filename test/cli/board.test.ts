@@ -81,6 +81,8 @@ t.test('a wide board', async (t) => {
     const [gate = ''] = board(job('validation_failed', { failure: null, gate: { open: false, closed_by: [{ consumer: null, why }] } }), { width: 100, colour: false, now }).slice(-1)
     t.match(gate, /^Gate: closed\. the \w+ \w+/, `${why} is said in words`)
   }
+  const asked = board(job('confirming', { gate: { open: false, closed_by: [] } }), { width: 100, colour: false, now }).join('\n')
+  t.notMatch(asked, /Gate/, 'while all are asked once more, nobody is told to validate')
   t.match(board(job('validated', { gate: { open: true, closed_by: [] } }), { width: 100, colour: false, now }).at(-1), 'Gate: open.')
   t.match(board(job('verify_failed', { failure: refusal, new_value: null }), { width: 120, colour: false, now }).slice(-2), [
     'authenticate: GET https://vendor.example/whoami', 'answered 401: {"id":"unauthorized","message":"Invalid credentials provided."}'
