@@ -147,6 +147,7 @@ const whys: Readonly<Record<string, string>> = {
   proof_too_old: 'proved it too long ago',
   old_value_used: 'the old value was used since',
   new_value_refused: 'the vendor refuses the new value',
+  new_value_missing: 'the vault does not hold the new value',
   new_value_untried: 'the vendor did not say whether it accepts the new value',
   vendor_list_failed: 'the vendor did not list its tokens'
 }

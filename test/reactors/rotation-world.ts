@@ -38,7 +38,7 @@ export const world = async (vendorIs?: ManualVendor, labels = true) => {
   const deps: RotationReactorDeps & FetchDeps = {
     aggregates: createAggregates(log, uuidIds), events: log, ids: uuidIds, clock, values, deliveries, holder: uuidIds.next(),
     keys: { keyOf: async (name) => deliveries.consumer(name).key }, tickets: memoryTickets(), vendors: { gateway: () => gateway, check: async () => [] },
-    rules: { proofMaxAgeMs: 900_000, valueGraceMs: 1_000, alone: true }
+    rules: { proofMaxAgeMs: 900_000, valueGraceMs: 1_000, alone: true }, pause: clock.sleep
   }
   const context = (): CommandContext => {
     const commandId = uuidIds.next()

@@ -7,6 +7,7 @@ import { backProofsDue, roundDue } from './due-proofs.ts'
 import { CONSUMER_LIMIT_MS, REFUSALS, REFUSAL_PAUSE_MS, pauseAfter, type DueRules } from './rules.ts'
 import { mayHold, roundProved } from './standing.ts'
 import type { Job, Revoking } from './state.ts'
+import { notTooSoon } from './vain.ts'
 
 /** The states in which the service has something to do; in `distribute_partial` a late acknowledgement may end it well. */
 export const due = (credential: Credential, now: Date, rules: DueRules): Due => {
@@ -14,7 +15,7 @@ export const due = (credential: Credential, now: Date, rules: DueRules): Due => 
   if (job === undefined || credential.status === 'absent') return nothing
   const heldUntil = heldElsewhereUntil(job, rules)
   if (heldUntil > now.getTime() && works(job)) return at(heldUntil)
-  return dueOf(credential, job, now.getTime(), rules)
+  return notTooSoon(job, now.getTime(), dueOf(credential, job, now.getTime(), rules))
 }
 
 /** Until when another process is taken to be at work; 0 where there can be none. */
@@ -71,7 +72,7 @@ const confirmDue = (credential: KnownCredential, job: Job, now: number, { proofM
 const revokingDue = (job: Job, now: number, rules: DueRules): Due => {
   const joiners = newValueDue(job, now, rules) ?? nothing
   if (joiners.actions.length > 0) return joiners
-  const next = oldRevokeDue(job, now)
+  const next = notTooSoon(job, now, oldRevokeDue(job, now))
   // The end waits until who has joined is served, or tried often enough: nobody delivers after it.
   if (next.actions[0]?.kind === 'finish' && joiners.again !== undefined) return joiners
   return next.again !== undefined && joiners.again !== undefined && joiners.again < next.again ? { ...next, again: joiners.again } : next
@@ -98,9 +99,8 @@ const revokeDue = (job: Job, now: number, { revoking, valueId, tell, revoke }: T
     if (revoking.answer !== 'revoked') return tell ?? retryAt(revoking, now, next)
     return orphan === undefined ? undefined : doNow({ kind: 'revoke_orphan', vendorTokenId: orphan.vendorTokenId })
   }
-  const probedAt = refusals.probedAt === undefined ? 0 : Date.parse(refusals.probedAt)
-  if (refusals.inARow > 0 || probedAt < Date.parse(revoking.startedAt)) {
-    const probeAt = refusals.inARow > 0 ? probedAt + REFUSAL_PAUSE_MS : 0
+  if (refusals.inARow > 0 || refusals.probedAt === undefined) {
+    const probeAt = refusals.probedAt === undefined ? 0 : Date.parse(refusals.probedAt) + REFUSAL_PAUSE_MS
     return probeAt <= now ? doNow({ kind: 'probe_refused', valueId }) : at(probeAt)
   }
   return tell ?? retryAt(revoking, now, next)

@@ -13,6 +13,9 @@ export const purposes = ['validate', 'revoke', 'abort'] as const
 /** Of one consumer and the value that is to be proved. `proved`: its answer was keyed by that value. */
 export const proofOutcomes = ['proved', 'unproved', 'unhealthy', 'unreachable', 'not_possessing'] as const
 
+/** What a vendor was asked for, in vain so far: the actions that wait for its answer, and ask again. */
+export const vainAsks = ['mint', 'settle_mint', 'revoke_orphan', 'check_old', 'revoke_new', 'finish', 'end_abort'] as const
+
 const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((word) => Type.Literal(word)))
 /** What was done about a ticket: it was found open, or, without a ticket system, only its form was looked at. */
 export const ticketChecks = ['open', 'format'] as const
@@ -20,6 +23,8 @@ export const TicketCheck = () => oneOf(ticketChecks)
 const of = () => ({ credential: CredentialName(), rotationId: Uuid() })
 const Consumers = () => Type.Array(SubscriberName(), { maxItems: 500 })
 const Exchanges = () => Type.Array(ExchangeField(), { maxItems: 8 })
+/** Facts of earlier versions do not have it. */
+const PerhapsExchanges = () => Type.Optional(Exchanges())
 /** One consumer's delivery: `deliverySeq` rises with each value that a consumer of this credential is to take. */
 const Delivery = () => Type.Object({ consumer: SubscriberName(), deliverySeq: Count() }, closed)
 
@@ -113,7 +118,9 @@ export const rotationEvents = {
     ...of(), why: Word(), consumers: Consumers(), exchanges: Exchanges(), closedAt: InstantField()
   }, closed)),
   'rotation.revoke_started': defineEvent(1, 'The vendor is about to be told to revoke the old token. From here the way is forward.', Type.Object({
-    ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(), startedAt: InstantField()
+    ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(),
+    /** The first time: the vendor's list, and the try of the new value, on which it rests. */
+    exchanges: PerhapsExchanges(), startedAt: InstantField()
   }, closed)),
   'rotation.revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({
     ...of(), attempt: Count(), outcome: oneOf(['revoked', 'refused', 'unknown'] as const), exchanges: Exchanges(), answeredAt: InstantField()
@@ -123,26 +130,32 @@ export const rotationEvents = {
   }, closed)),
   'rotation.revoke_unconfirmed': defineEvent(1, 'The old token is not seen refused yet; it is tried again.', Type.Object({ ...of(), since: InstantField() }, closed)),
   'rotation.done': defineEvent(1, 'The old token was seen refused three times in a row, and no orphan is left.', Type.Object({
-    ...of(), oldValueId: Uuid(), newValueId: Uuid(), doneAt: InstantField()
+    ...of(), oldValueId: Uuid(), newValueId: Uuid(), exchanges: PerhapsExchanges(), doneAt: InstantField()
   }, closed)),
 
   // The way back
   'rotation.abort_requested': defineEvent(1, 'An operator wants to go back; what was minted makes it necessary to verify the old value first.', Type.Object({
     ...of(), from: Word(), requestedAt: InstantField()
   }, closed)),
-  'rotation.abort_refused': defineEvent(1, 'The old value is dead: there is nothing to go back to, the way is forward.', Type.Object({
+  'rotation.abort_refused': defineEvent(1, 'The old value is dead: there is nothing to go back to, the way is forward. Whoever was given it back gets the new one again.', Type.Object({
     ...of(), exchanges: Exchanges(), refusedAt: InstantField()
   }, closed)),
   'rotation.abort_started': defineEvent(1, 'The old value works: these consumers are given it back.', Type.Object({
     ...of(), consumers: Consumers(), exchanges: Exchanges(), startedAt: InstantField()
   }, closed)),
   'rotation.new_revoke_started': defineEvent(1, 'All required consumers that may have taken the new value have proved that they use the old one again; the new token is about to be revoked.', Type.Object({
-    ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(), startedAt: InstantField()
+    ...of(), vendorTokenId: Type.Optional(VendorTokenId()), attempt: Count(),
+    /** The first time: the try of the old value, on which it rests. */
+    exchanges: PerhapsExchanges(), startedAt: InstantField()
   }, closed)),
   'rotation.new_revoke_answered': defineEvent(1, 'What the vendor said to it.', Type.Object({
     ...of(), attempt: Count(), outcome: oneOf(['revoked', 'refused', 'unknown'] as const), exchanges: Exchanges(), answeredAt: InstantField()
   }, closed)),
-  'rotation.aborted': defineEvent(1, 'The job ended as if it had not been: the old value holds.', Type.Object({ ...of(), abortedAt: InstantField() }, closed)),
+  'rotation.aborted': defineEvent(1, 'The job ended as if it had not been: the old value holds.', Type.Object({ ...of(), exchanges: PerhapsExchanges(), abortedAt: InstantField() }, closed)),
+
+  'rotation.asked_in_vain': defineEvent(1, 'What the vendor answered, or failed to answer, brought the rotation no further: it is asked again, later and later.', Type.Object({
+    ...of(), asked: oneOf(vainAsks), tries: Count(), exchanges: Exchanges(), askedAt: InstantField()
+  }, closed)),
 
   // Told to the owner, where a rotation that opened itself could not be verified
   'rotation.owner_mail_requested': defineEvent(1, 'Stage 1 of a rotation that the schedule opened failed: the credential\'s owner is to be told by mail.', Type.Object({

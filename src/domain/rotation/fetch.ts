@@ -3,6 +3,7 @@ import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import { openJob, valueInUse } from '../credential/credential.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
+import type { Job } from './state.ts'
 
 type Facts = Array<EventOf<'credential'>>
 
@@ -21,12 +22,16 @@ export const valueFor = (state: Credential, consumer: string): { valueId: string
   const job = openJob(credential)
   const delivery = job?.consumers.get(consumer)?.delivery
   const of = job === undefined ? {} : { rotationId: job.rotationId }
-  const valueId = valueInUse(credential) ?? refuse('value_missing', 'Chancery does not have a value of this credential yet.')
   if (delivery !== undefined && (job?.state !== 'aborting' || delivery.valueId === job.oldValue.valueId)) return { valueId: delivery.valueId, deliverySeq: delivery.seq, ...of }
+  const valueId = (job === undefined ? undefined : newFor(job, consumer)) ?? valueInUse(credential) ?? refuse('value_missing', 'Chancery does not have a value of this credential yet.')
   const held = credential.held.get(consumer)
   // Another value than it was given last goes under a number that is higher than any before, or it would refuse it.
   return { valueId, deliverySeq: held?.valueId === valueId ? held.seq : credential.deliverySeq + 1, ...of }
 }
+
+/** The new value, to who has it already, and to everybody while the old one is dead: a delivery may still have to be announced anew. */
+const newFor = ({ consumers, newValue, mode, abort, state }: Job, consumer: string): string | undefined =>
+  newValue !== undefined && state !== 'aborting' && (consumers.get(consumer)?.mayHoldNew === true || mode === 'replace' || abort?.checkedDead === true) ? newValue.valueId : undefined
 
 /** The fetch as a fact, before the value is opened. */
 export const fetchOn = (state: Credential, consumer: string, at: Date): Facts => {

@@ -3,7 +3,7 @@ import { canonical } from '../credential/canonical.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { KnownCredential } from '../credential/state.ts'
 import type { Actor, Instant } from '../event.ts'
-import { deliveryError, proofError } from './sentences.ts'
+import { VALUE_MISSING, deliveryError, proofError } from './sentences.ts'
 import type { JobState } from './job.ts'
 import type { RotationFact } from './fact.ts'
 import type { ConsumerState, Job } from './state.ts'
@@ -72,12 +72,13 @@ const changed = (before: ConsumerState, subscriber: Subscriber): ConsumerState =
   return { ...before, subscriber, waived: subscriber.required ? undefined : before.waived }
 }
 
-/** Between minting and revoking: who is still to be given the new value brings the job back to distributing, who lost their proof to validating. */
+/** Between minting and revoking: who is still to be given the new value brings the job back to distributing, who lost their proof to validating, who is required now and was not served to partial. */
 export const settled = (job: Job, at: Instant): Job => {
   if (job.newValue === undefined || !undecided.includes(job.state)) return job
   const consumers = [...job.consumers.values()]
   if (consumers.some(({ announced }) => !announced)) return move({ ...job, round: undefined }, 'distributing', at)
   if ((job.state === 'validated' || job.state === 'confirming') && !consumers.every(satisfied)) return move({ ...job, round: undefined }, 'distributed', at)
+  if (job.state === 'distributed' && consumers.some(({ subscriber, status }) => subscriber.required && status !== 'succeeded')) return move(job, 'distribute_partial', at)
   return job
 }
 
@@ -97,7 +98,7 @@ export const deliveriesRecorded = (job: Job, { outcomes }: DataOf<'rotation.deli
     const outcome = byName.get(name)
     if (outcome === undefined || consumer.delivery?.seq !== outcome.deliverySeq || consumer.status === 'succeeded') return consumer
     const { status, tries, exchange, at } = outcome
-    const nothingSent = status === 'failed' && exchange === undefined
+    const nothingSent = status === 'failed' && (exchange === undefined || exchange.failure === VALUE_MISSING)
     return {
       ...consumer, status, tries, lastTryAt: at,
       sentAt: status === 'sent' ? at : consumer.sentAt,

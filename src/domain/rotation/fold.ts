@@ -7,6 +7,7 @@ import type { RotationFact } from './fact.ts'
 import { acknowledged, anew, backUnproved, deliveriesRecorded, deliveriesStarted, fresh, move, proofsRecorded, settled, waived, withConsumers } from './fold-consumers.ts'
 import type { JobState } from './job.ts'
 import { SYSTEM } from './rules.ts'
+import { VALUE_MISSING } from './sentences.ts'
 import { isBehind } from './standing.ts'
 import type { Job, Minting, Revoking } from './state.ts'
 
@@ -18,7 +19,7 @@ export const foldRotation = (credential: KnownCredential, event: RotationFact): 
   if (job === undefined || job.rotationId !== event.data.rotationId || job.endedAt !== undefined) return credential
   const { actor, requestId, occurredAt } = event.metadata
   const holder = actor.type === 'system' && actor.id === SYSTEM ? { id: requestId, at: occurredAt } : job.holder
-  const next = foldJob({ ...job, holder }, event, credential)
+  const next = foldJob({ ...job, holder, vain: besideTheVendor.has(event.type) ? job.vain : undefined }, event, credential)
   if (event.type === 'rotation.done') return done({ ...credential, job: next }, next, occurredAt)
   if (event.type === 'rotation.aborted') return ended({ ...credential, job: next }, next, 'aborted', occurredAt)
   if (event.type !== 'rotation.deliveries_started') return { ...credential, job: next }
@@ -28,10 +29,16 @@ export const foldRotation = (credential: KnownCredential, event: RotationFact): 
   return { ...credential, job: next, held, deliverySeq: Math.max(credential.deliverySeq, ...deliveries.map(({ deliverySeq }) => deliverySeq)) }
 }
 
+/** Facts after which the vendor still owes the answer that it was asked for in vain. */
+const besideTheVendor: ReadonlySet<RotationFact['type']> = new Set<RotationFact['type']>([
+  'rotation.asked_in_vain', 'rotation.deliveries_started', 'rotation.deliveries_recorded', 'rotation.delivery_acknowledged', 'rotation.consumer_waived',
+  'rotation.owner_mail_requested', 'rotation.owner_mail_attempted', 'rotation.owner_mail_sent', 'rotation.owner_mail_failed'
+])
+
 const opened = ({ manifest, value }: KnownCredential, { data, metadata }: Extract<RotationFact, { type: 'rotation.opened' }>): Job => ({
   rotationId: data.rotationId, mode: data.mode, trigger: data.trigger, state: 'opened', transition: 1,
   openedAt: data.openedAt, ticketCheck: data.ticketCheck, openedBy: metadata.actor, changedAt: data.openedAt, endedAt: undefined,
-  oldValue: { valueId: data.oldValueId, vendorTokenId: value?.vendorTokenId }, newValue: undefined, failure: undefined, verifyAttempt: 0,
+  oldValue: { valueId: data.oldValueId, vendorTokenId: value?.vendorTokenId }, newValue: undefined, failure: undefined, vain: undefined, verifyAttempt: 0,
   minting: undefined, wasUnknown: false, listedBefore: undefined, unexplained: [], orphan: undefined, orphanAt: undefined, distribution: { attempt: 0, endedAt: undefined },
   consumers: new Map(manifest.consumers.map((subscriber) => [subscriber.consumer, fresh(subscriber)])),
   rounds: 0, round: undefined, validatedAt: undefined, newRefused: false, gateClosed: undefined, revoking: undefined, refusals: { inARow: 0, probes: 0, probedAt: undefined },
@@ -95,12 +102,12 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.revoke_requested': return to('confirming', { round: undefined, gateClosed: undefined, ticketCheck: event.data.ticketCheck })
     case 'rotation.gate_closed': {
       const { why, consumers, exchanges } = event.data
-      return to('validation_failed', { round: undefined, gateClosed: { why, consumers, at }, newRefused: why === 'new_value_refused', failure: exchanges.at(-1) })
+      return to('validation_failed', { round: undefined, gateClosed: { why, consumers, at }, newRefused: why === 'new_value_refused' || why === 'new_value_missing', failure: exchanges.at(-1) })
     }
-    case 'rotation.revoke_started': return to(job.state === 'confirming' ? 'revoking' : job.state, { round: undefined, revoking: started(job.revoking, event.data.attempt, at) })
+    case 'rotation.revoke_started': return to(job.state === 'confirming' ? 'revoking' : job.state, { round: undefined, revoking: started(job.revoking, event.data.attempt, at), refusals: untried(job) })
     case 'rotation.revoke_answered': {
       const { outcome, exchanges } = event.data
-      return { ...job, revoking: answered(job.revoking, outcome, at), failure: outcome === 'revoked' ? undefined : exchanges.at(-1) }
+      return { ...job, revoking: answered(job.revoking, outcome, at), refusals: untried(job), failure: outcome === 'revoked' ? undefined : exchanges.at(-1) }
     }
     case 'rotation.refusals_probed': {
       const { refusedInARow: inARow, exchanges } = event.data
@@ -112,22 +119,31 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
     case 'rotation.revoke_unconfirmed': return to('revoke_unconfirmed', { unconfirmedSince: at })
     case 'rotation.done': return to('done', { endedAt: at, failure: undefined })
 
-    case 'rotation.abort_requested': return to('abort_checking', { abort: { from: job.state, requestedAt: at, startedAt: undefined, giveBack: [], checkedDead: false, failedRounds: 0, unprovedAt: undefined } })
+    case 'rotation.abort_requested': return to('abort_checking', { abort: { from: job.state, requestedAt: at, startedAt: undefined, giveBack: [], checkedDead: false, oldMissing: false, failedRounds: 0, unprovedAt: undefined } })
     case 'rotation.abort_refused': {
-      const change = { failure: event.data.exchanges.at(-1), abort: job.abort && { ...job.abort, checkedDead: true } }
-      return settled(to(returnFrom(job), change), at)
+      const failure = event.data.exchanges.at(-1)
+      const change = { failure, abort: job.abort && { ...job.abort, startedAt: undefined, giveBack: [], checkedDead: true, oldMissing: failure?.failure === VALUE_MISSING } }
+      if (job.abort?.startedAt === undefined) return settled(to(returnFrom(job), change), at)
+      // They hold a dead value: the new one is theirs again.
+      const forward = { ...change, round: undefined, distribution: { attempt: job.distribution.attempt + 1, endedAt: undefined } }
+      return move(withConsumers({ ...job, ...forward }, job.abort.giveBack, anew), 'distributing', at)
     }
     case 'rotation.abort_started': {
       const { consumers: giveBack } = event.data
       const change = { abort: job.abort && { ...job.abort, startedAt: at, giveBack }, round: undefined, failure: undefined }
       return move(withConsumers({ ...job, ...change }, giveBack, anew), 'aborting', at)
     }
-    case 'rotation.new_revoke_started': return to('aborting', { newRevoking: started(job.newRevoking, event.data.attempt, at) })
+    case 'rotation.new_revoke_started': return to('aborting', { newRevoking: started(job.newRevoking, event.data.attempt, at), refusals: untried(job) })
     case 'rotation.new_revoke_answered': {
       const { outcome, exchanges } = event.data
-      return { ...job, newRevoking: answered(job.newRevoking, outcome, at), failure: outcome === 'revoked' ? undefined : exchanges.at(-1) }
+      return { ...job, newRevoking: answered(job.newRevoking, outcome, at), refusals: untried(job), failure: outcome === 'revoked' ? undefined : exchanges.at(-1) }
     }
     case 'rotation.aborted': return to('aborted', { endedAt: at, failure: undefined })
+
+    case 'rotation.asked_in_vain': {
+      const { asked, tries, exchanges } = event.data
+      return { ...job, vain: { asked, tries, since: job.vain?.asked === asked ? job.vain.since : at, at, exchange: failing(exchanges) } }
+    }
 
     // Beside the job: what becomes of the mail, its reactor knows by the ids of its own commands.
     case 'rotation.owner_mail_requested':
@@ -149,6 +165,9 @@ const whileMinting = (job: Job, to: (state: JobState, change: Partial<Job>) => J
 const started = (before: Revoking | undefined, attempt: number, at: Instant): Revoking =>
   ({ attempt, firstStartedAt: before?.firstStartedAt ?? at, startedAt: at, answer: undefined, answeredAt: undefined })
 const answered = (before: Revoking | undefined, answer: Revoking['answer'], at: Instant): Revoking | undefined => before && { ...before, answer, answeredAt: at }
+
+/** Only what is refused after the vendor's last answer was refused because of it. */
+const untried = ({ refusals }: Job): Job['refusals'] => ({ ...refusals, inARow: 0, probedAt: undefined })
 
 /** Where an abort that was refused leaves the job: where it was, but never on its way to revoking without being asked again. */
 const returnFrom = ({ abort, newValue }: Job): JobState => {

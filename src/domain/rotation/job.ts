@@ -2,7 +2,7 @@
 import type { Exchange } from '../credential/fields.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
-import type { distributeStatuses, modes, proofOutcomes, purposes, ticketChecks, triggers } from './events.ts'
+import type { distributeStatuses, modes, proofOutcomes, purposes, ticketChecks, triggers, vainAsks } from './events.ts'
 
 /** States that wait for a human. In `distribute_partial` a late acknowledgement may lead on as well. */
 const waitingStates = ['opened', 'verified', 'verify_failed', 'mint_failed', 'distribute_partial', 'distributed', 'validation_failed', 'validated'] as const
@@ -33,6 +33,7 @@ export type Trigger = (typeof triggers)[number]
 export type DistributeStatus = (typeof distributeStatuses)[number]
 export type ProofOutcome = (typeof proofOutcomes)[number]
 export type Purpose = (typeof purposes)[number]
+export type VainAsk = (typeof vainAsks)[number]
 
 /** What is known of one consumer within a job. */
 export interface ConsumerProgress extends Subscriber {

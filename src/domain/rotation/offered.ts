@@ -1,7 +1,7 @@
 // Which steps a job offers in which state, and what each state means: one table for decisions, view and documents.
 import { abortTable } from './abort-table.ts'
 import type { JobState, StepName } from './job.ts'
-import { notListed, notRefused, notTaken } from './sentences.ts'
+import { notHeld, notListed, notRefused, notTaken } from './sentences.ts'
 import { isBehind, mayHold } from './standing.ts'
 import type { Job } from './state.ts'
 
@@ -76,6 +76,7 @@ const foundDead: Partial<Record<JobState, string | undefined>> = {
 const closedGates: Readonly<Record<string, string>> = {
   old_value_used: 'The gate is closed: the vendor says that the old value was used after everybody had proved the new one. Find who uses it, then validate and revoke again. If nobody of yours does, it has leaked: revoke it at the vendor by hand, which opens the gate.',
   new_value_refused: 'The gate is closed: the vendor refuses the new value. Abort, and find out at the vendor why, before a new rotation.',
+  new_value_missing: 'The gate is closed: the vault does not hold the new value, as after a restore from an older backup, so that it can be neither tried nor given to anybody again. Abort, and open a new rotation.',
   new_value_untried: 'The gate is closed: the vendor did not say whether it accepts the new value. Validate and revoke again.',
   vendor_list_failed: 'The gate is closed: the vendor\'s list could not be read, so that nobody knows whether the old value is in use. Validate and revoke again.'
 }
@@ -84,7 +85,7 @@ const closedGates: Readonly<Record<string, string>> = {
 const whyOf = ({ state, gateClosed, failure }: Pick<Job, 'state' | 'gateClosed' | 'failure'>): string | undefined => {
   if (state === 'validation_failed') return gateClosed && closedGates[gateClosed.why]
   if (failure === undefined) return undefined
-  return state === 'verify_failed' ? notRefused(failure) ?? notListed(failure) : state === 'verified' ? notTaken(failure) : undefined
+  return state === 'verify_failed' ? notHeld(failure) ?? notRefused(failure) ?? notListed(failure) : state === 'verified' ? notTaken(failure) : undefined
 }
 
 /** One sentence or two: what the job's state means, and what to do next. */
@@ -92,7 +93,8 @@ export const meaningOf = ({ state, mode, gateClosed, failure, abort }: Pick<Job,
   const why = whyOf({ state, gateClosed, failure })
   const dead = abort?.checkedDead === true
   const meaning = why ?? (mode === 'replace' ? replacing[state] : dead ? foundDead[state] : undefined) ?? meanings[state]
-  return dead && state !== 'done' ? `${meaning} Abort was refused: the old value is dead, the way is forward.` : meaning
+  if (!dead || state === 'done') return meaning
+  return `${meaning} Abort was refused: ${abort.oldMissing ? 'the vault does not hold the old value, which can be neither tried nor given back' : 'the old value is dead'}, the way is forward.`
 }
 
 const waivable = ({ consumers }: Job): boolean => [...consumers.values()].some(({ subscriber, waived }) => !subscriber.required && waived === undefined)

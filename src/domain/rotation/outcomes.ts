@@ -7,7 +7,9 @@ import { superseded } from '../credential/superseded.ts'
 import { orphansAmong, type Listed } from './orphans.ts'
 import { REFUSALS } from './rules.ts'
 import { mayHold, namesOf, notBack, roundProved } from './standing.ts'
+import type { VainAsk } from './job.ts'
 import type { Job } from './state.ts'
+import { triesInVain } from './vain.ts'
 
 export type Facts = Array<EventOf<'credential'>>
 export interface Open { credential: KnownCredential, job: Job, of: { credential: string, rotationId: string }, at: string }
@@ -22,6 +24,7 @@ export const onJob = (state: Credential, rotationId: string, at: Date, decide: O
 
 /** At most what a fact holds. */
 const few = (exchanges: readonly Exchange[]): Exchange[] => exchanges.slice(-8)
+const seen = (exchanges: readonly Exchange[]) => exchanges.length === 0 ? {} : { exchanges: few(exchanges) }
 
 export const verified = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => {
   if (job.state !== 'verifying' || job.verifyAttempt !== attempt) return []
@@ -116,11 +119,19 @@ export const gateClosed = (why: string, exchanges: readonly Exchange[]): Outcome
   ? [{ type: 'rotation.gate_closed', data: { ...of, why, consumers: [], exchanges: few(exchanges), closedAt: at } }]
   : []
 
-/** The first time only with the round of proofs just done, complete, and of the manifest that holds now. */
-export const revokeStarted = (attempt: number): Outcome => ({ credential, job, of, at }) => {
-  const first = job.state === 'confirming' && attempt === 1 && job.orphan === undefined && roundProved(credential, job)
+/** Nothing else came of it, and nothing else has happened since: the vendor is asked again, later and later. */
+export const askedInVain = (then: Job, asked: VainAsk, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
+  job.transition === then.transition && job.vain?.at === then.vain?.at
+    ? [{ type: 'rotation.asked_in_vain', data: { ...of, asked, tries: triesInVain(job, asked) + 1, exchanges: few(exchanges), askedAt: at } }]
+    : []
+
+/** The first time only with the round of proofs just done, complete, and of the manifest that holds now. `exchanges`: what else it rests on. */
+export const revokeStarted = (attempt: number, proofMaxAgeMs: number, exchanges: readonly Exchange[] = []): Outcome => ({ credential, job, of, at }) => {
+  // A process may have stood still since the last proof came.
+  const young = job.round !== undefined && Date.parse(at) - Date.parse(job.round.startedAt) <= proofMaxAgeMs
+  const first = job.state === 'confirming' && attempt === 1 && job.orphan === undefined && young && roundProved(credential, job)
   const next = (job.state === 'revoking' || job.state === 'revoke_unconfirmed') && job.revoking?.attempt === attempt - 1
-  return first || next ? [{ type: 'rotation.revoke_started', data: { ...of, ...token(job.oldValue), attempt, startedAt: at } }] : []
+  return first || next ? [{ type: 'rotation.revoke_started', data: { ...of, ...token(job.oldValue), attempt, ...seen(exchanges), startedAt: at } }] : []
 }
 
 export const revokeAnswered = (attempt: number, outcome: 'revoked' | 'refused' | 'unknown', exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
@@ -138,16 +149,16 @@ export const unconfirmed: Outcome = ({ job, of }) => job.state === 'revoking' &&
   ? [{ type: 'rotation.revoke_unconfirmed', data: { ...of, since: job.revoking.firstStartedAt } }]
   : []
 
-export const done = (graceMs: number): Outcome => ({ credential, job, of, at }) => {
+export const done = (graceMs: number, exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
   if (job.refusals.inARow < REFUSALS || job.revoking?.answer !== 'revoked' || job.orphan !== undefined || job.newValue === undefined) return []
   const { oldValue, newValue } = job
   return [
-    { type: 'rotation.done', data: { ...of, oldValueId: oldValue.valueId, newValueId: newValue.valueId, doneAt: at } },
+    { type: 'rotation.done', data: { ...of, oldValueId: oldValue.valueId, newValueId: newValue.valueId, ...seen(exchanges), doneAt: at } },
     superseded(credential.name, oldValue.valueId, new Date(at), graceMs)
   ]
 }
 
-export const oldDead = (exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.state === 'abort_checking'
+export const oldDead = (exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => job.state === 'abort_checking' || (job.state === 'aborting' && job.newRevoking === undefined)
   ? [{ type: 'rotation.abort_refused', data: { ...of, exchanges: few(exchanges), refusedAt: at } }]
   : []
 
@@ -173,11 +184,16 @@ export const abortStarted = (exchanges: readonly Exchange[], bothDead = false): 
   ]
 }
 
-/** The first time only once whoever is required has proved that it uses the old value again. */
-export const newRevokeStarted = (attempt: number): Outcome => ({ job, of, at }) =>
-  (job.state === 'abort_checking' || job.state === 'aborting') && job.newValue !== undefined && (job.newRevoking?.attempt ?? 0) === attempt - 1 && (attempt > 1 || notBack(job).length === 0)
-    ? [{ type: 'rotation.new_revoke_started', data: { ...of, ...token(job.newValue), attempt, startedAt: at } }]
-    : []
+/**
+ * The first time only once whoever is required has proved that it uses the old value again; without a way back, only if nobody has taken
+ * the new one. `exchanges`: what else it rests on.
+ */
+export const newRevokeStarted = (attempt: number, exchanges: readonly Exchange[] = []): Outcome => ({ job, of, at }) => {
+  if (job.newValue === undefined || (job.newRevoking?.attempt ?? 0) !== attempt - 1) return []
+  const nobody = job.state === 'abort_checking' && ![...job.consumers.values()].some((consumer) => mayHold(job, consumer))
+  const back = job.state === 'aborting' && (attempt > 1 || notBack(job).length === 0)
+  return nobody || back ? [{ type: 'rotation.new_revoke_started', data: { ...of, ...token(job.newValue), attempt, ...seen(exchanges), startedAt: at } }] : []
+}
 
 export const newRevokeAnswered = (attempt: number, outcome: 'revoked' | 'refused' | 'unknown', exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) =>
   job.newRevoking?.attempt === attempt && job.newRevoking.answer === undefined
@@ -185,11 +201,11 @@ export const newRevokeAnswered = (attempt: number, outcome: 'revoked' | 'refused
     : []
 
 /** `untried`: the vault does not hold the new value, so it could not be tried whether the vendor refuses it. */
-export const aborted = (graceMs: number, untried: boolean): Outcome => ({ credential, job, of, at }) => {
+export const aborted = (graceMs: number, untried: boolean, exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
   const gone = job.newValue === undefined || (job.newRevoking?.answer === 'revoked' && (untried || job.refusals.inARow >= REFUSALS))
   if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined) return []
   return [
-    { type: 'rotation.aborted', data: { ...of, abortedAt: at } },
+    { type: 'rotation.aborted', data: { ...of, ...seen(exchanges), abortedAt: at } },
     ...unused(credential, job.newValue?.valueId ?? (job.minting?.status === 'requested' ? job.minting.pasted?.valueId : undefined), at, graceMs)
   ]
 }

@@ -10,6 +10,7 @@ const failures: Readonly<Record<string, string>> = {
   address_forbidden: 'Its address is not allowed: CHANCERY_OUTGOING_ALLOW names those that are.',
   redirect_refused: 'It answered with a redirect, which is not followed.',
   too_large: 'Its answer was too large.',
+  value_missing: 'Nothing was sent: the vault does not hold the value.',
   connection_elsewhere: 'Nothing was sent: the connection is not for this address.',
   tls: 'No secure connection could be made.'
 }
@@ -61,6 +62,17 @@ export const TOKEN_NOT_LISTED = 'token_not_listed'
 /** Stage 1 has looked for the token in use on the vendor's list: what to change. Undefined for every other exchange. */
 export const notListed = ({ failure }: Exchange): string | undefined => failure === TOKEN_NOT_LISTED
   ? 'Nothing was touched: the vendor\'s list does not show the token id under which the value in use was adopted, so the old token could not be revoked by it. Abort, and adopt the value again with its right vendor_token_id; if the list shows another account\'s tokens, or only some, mend the connection or the list of the manifest. Then verify again.'
+  : undefined
+
+/** What stands in a request's place where there was nothing to ask with (ADR 0160). */
+export const VALUE_MISSING = 'value_missing'
+
+export const valueMissing = (at: Date): Exchange =>
+  ({ probe: 'vault', outcome: 'failed', request: { method: 'OPEN', target: 'the vault' }, failure: VALUE_MISSING, at: at.toISOString(), tookMs: 0 })
+
+/** Stage 1 had nothing to try. Undefined for every other exchange. */
+export const notHeld = ({ failure }: Exchange): string | undefined => failure === VALUE_MISSING
+  ? 'Nothing was touched, and the vendor was not asked: the vault does not hold the value in use, as after a restore from an older backup. Abort, and adopt it again, also if it is dead: that the vendor refuses it has to be seen in the end. Only where it was adopted with its vendor_token_id, and the vendor lists its tokens, does mode replace do without it.'
   : undefined
 
 /** A minted value that the vendor did not take (ADR 0152): what to look at. Undefined for every other exchange. */

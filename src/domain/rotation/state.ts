@@ -2,7 +2,7 @@
 import type { Exchange } from '../credential/fields.ts'
 import type { Subscriber } from '../credential/manifest.ts'
 import type { Actor, Instant } from '../event.ts'
-import type { DistributeStatus, JobState, Mode, ProofOutcome, Purpose, TicketCheck, Trigger } from './job.ts'
+import type { DistributeStatus, JobState, Mode, ProofOutcome, Purpose, TicketCheck, Trigger, VainAsk } from './job.ts'
 
 /** One consumer in one job: what it was given, what it proved. */
 export interface ConsumerState {
@@ -54,6 +54,9 @@ export interface Revoking {
   answeredAt: Instant | undefined
 }
 
+/** What the vendor was last asked for in vain, how often in a row, and what came back. */
+export interface Vain { asked: VainAsk, tries: number, since: Instant, at: Instant, exchange: Exchange | undefined }
+
 /** The way back. `giveBack`: who may have taken the new value. `failedRounds`: in how many rounds not all of them proved the old one, last at `unprovedAt`. */
 export interface Abort {
   from: JobState
@@ -61,6 +64,8 @@ export interface Abort {
   startedAt: Instant | undefined
   giveBack: readonly string[]
   checkedDead: boolean
+  /** True where it is taken for dead because the vault does not hold it: it can neither be tried nor given back. */
+  oldMissing: boolean
   failedRounds: number
   unprovedAt: Instant | undefined
 }
@@ -80,6 +85,7 @@ export interface Job {
   oldValue: { valueId: string, vendorTokenId: string | undefined }
   newValue: NewValue | undefined
   failure: Exchange | undefined
+  vain: Vain | undefined
   verifyAttempt: number
   minting: Minting | undefined
   /** True once the outcome of a minting was unknown: something of it may come late. */

@@ -74,7 +74,7 @@ export const rotationRoutes = (deps: RotationRouteDeps): FastifyPluginAsyncTypeb
     reply.raw.once('close', () => { gone.abort() })
     if (until > 0) await waitForHuman(deps, of, until, { gone: gone.signal, orElse: wait === undefined ? 'abort_checked' : undefined })
     if (until > 0 && step.kind === 'abort' && await refusedAbort(deps, credential, receipt.revision)) {
-      refuse('old_credential_dead', 'The old value no longer works at the vendor, so there is nothing to go back to. Retry or validate: the way is forward.', { rotation_id: rotationId })
+      refuse('old_credential_dead', 'The old value no longer works at the vendor, or the vault no longer holds it, so there is nothing to go back to. Retry or validate: the way is forward.', { rotation_id: rotationId })
     }
     return answer(reply, await jobOf(of), 202)
   }

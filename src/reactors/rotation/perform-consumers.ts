@@ -7,6 +7,7 @@ import {
 } from '../../domain/rotation/outcomes-consumers.ts'
 import type { Outcome } from '../../domain/rotation/outcomes.ts'
 import { DELIVERY_TRIES } from '../../domain/rotation/rules.ts'
+import { valueMissing } from '../../domain/rotation/sentences.ts'
 import { eachOf, gather, inFacts } from './fan-out.ts'
 import type { Performed, Recorded, Turn } from './turn.ts'
 
@@ -35,8 +36,9 @@ export const deliver = async (turn: Turn, { valueId, deliveries }: Of<'deliver'>
   }
   await eachOf(pushes, async (push) => {
     if (moved.has()) return
-    const jwe = value === undefined ? undefined : await sealed(turn, value, valueId, push)
     // Nothing can be sent before somebody has seen to it, so it is not tried again.
+    if (value === undefined) return told(push, { status: 'failed', exchange: valueMissing(deps.clock.now()) }, DELIVERY_TRIES)
+    const jwe = await sealed(turn, value, valueId, push)
     if (jwe === undefined) return told(push, { status: 'failed' }, DELIVERY_TRIES)
     const { subscriber, deliverySeq } = push
     const { status, exchange } = await deps.deliveries.push({ subscriber, credential: turn.credential.name, rotationId: job.rotationId, deliverySeq, jwe, secrets })
@@ -115,11 +117,11 @@ export const endValidation = async ({ record }: Turn, { round, purpose }: Of<'en
 /** Of different consumers each, so that none of them changes what another one decides. */
 const together = (outcomes: readonly Outcome[]): Outcome => (open) => outcomes.flatMap((outcome) => outcome(open))
 
-/** True once the job has moved on, so that nothing more is begun of a fan-out that nobody waits for. */
-const watch = ({ job }: Turn) => {
+/** True once the job or the manifest has moved on: of a fan-out to consumers that may have left, or moved, nothing more is begun. */
+const watch = ({ job, credential: { version } }: Turn) => {
   let moved = false
   return {
     has: (): boolean => moved,
-    note: ({ job: now }: Recorded): void => { moved ||= now?.rotationId !== job.rotationId || now.transition !== job.transition }
+    note: ({ job: now, version: newest }: Recorded): void => { moved ||= now?.rotationId !== job.rotationId || now.transition !== job.transition || newest !== version }
   }
 }

@@ -4,9 +4,9 @@ import type { Exchange } from '../../domain/credential/fields.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import { labelOf, orphansAmong } from '../../domain/rotation/orphans.ts'
-import { isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanMade, orphanRevoked, pastedRefused, pastedTaken, unexplainedFound, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
-import { RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
-import { TOKEN_NOT_LISTED } from '../../domain/rotation/sentences.ts'
+import { askedInVain, isClaimed, mintNotAsked, mintRefused, mintSettled, mintStarted, mintUnknown, minted, orphanFound, orphanMade, orphanRevoked, pastedRefused, pastedTaken, unexplainedFound, verified, type Outcome } from '../../domain/rotation/outcomes.ts'
+import { pauseAfter } from '../../domain/rotation/rules.ts'
+import { TOKEN_NOT_LISTED, valueMissing } from '../../domain/rotation/sentences.ts'
 import type { ListOutcome, MintOutcome, VendorGateway } from '../../rotation-ports.ts'
 import type { Memory, Performed, Turn } from './turn.ts'
 
@@ -14,10 +14,11 @@ type Of<K extends Action['kind']> = Extract<Action, { kind: K }>
 
 export const verify = async ({ deps, gateway, job, record }: Turn, { attempt, valueId, replace }: Of<'verify'>): Performed => {
   const value = await deps.values.open(valueId)
-  // A dead value is not tried, so it need not be there; else there is nothing to try.
-  const exchanges = value === undefined && !replace ? [] : await gateway.verify(value ?? new Secret(''), { replace })
+  // A dead value is not tried now. In the end it is, unless the vendor's list can show that its token is gone.
+  const needless = replace && gateway.lists && job.oldValue.vendorTokenId !== undefined
+  const exchanges = value === undefined && !needless ? [valueMissing(deps.clock.now())] : await gateway.verify(value ?? new Secret(''), { replace })
   const tokenId = replace || exchanges.some(({ outcome }) => outcome !== 'passed') ? undefined : job.oldValue.vendorTokenId
-  await record(verified(attempt, tokenId === undefined || exchanges.length === 0 ? exchanges : [...exchanges, ...await lookedUp(gateway, tokenId)]))
+  await record(verified(attempt, tokenId === undefined ? exchanges : [...exchanges, ...await lookedUp(gateway, tokenId)]))
   return undefined
 }
 
@@ -43,7 +44,12 @@ export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
     await record(mintNotAsked(attempt, [before.exchange]))
     return undefined
   }
-  const unlabelled = before !== undefined && before.tokens.every(({ label }) => label === undefined) && before.tokens.length <= MOST_KNOWN
+  const unlabelled = before !== undefined && before.tokens.every(({ label }) => label === undefined)
+  // Nor could it where too many look like ours.
+  if (unlabelled && before.tokens.length > MOST_KNOWN) {
+    await record(mintNotAsked(attempt, [{ ...before.exchange, outcome: 'failed', failure: 'too_many_tokens' }]))
+    return undefined
+  }
   const valueId = deps.ids.derive('minted', job.rotationId, String(attempt), deps.holder)
   const label = labelOf(job.rotationId, attempt)
   const known = before?.tokens.map(({ tokenId }) => tokenId) ?? []
@@ -60,22 +66,29 @@ export const mint = async (turn: Turn, { attempt }: Of<'mint'>): Performed => {
 }
 
 /** A value made by hand is tried before anybody is given it: what is mistyped is told at once. */
-const takePasted = async ({ deps, gateway, record, rules }: Turn, attempt: number, valueId: string): Performed => {
-  const secret = await deps.values.open(valueId)
-  const { works, exchanges } = await tryNew(gateway, secret)
-  if (works === undefined) return RETRY_MS
-  await record(works ? pastedTaken(attempt, exchanges) : pastedRefused(attempt, exchanges, rules.valueGraceMs))
+const takePasted = async (turn: Turn, attempt: number, valueId: string): Performed => {
+  const { job, record, rules } = turn
+  const { works, exchanges } = await tryNew(turn, valueId)
+  if (works === undefined) await record(askedInVain(job, 'mint', exchanges))
+  else await record(works ? pastedTaken(attempt, exchanges) : pastedRefused(attempt, exchanges, rules.valueGraceMs))
   return undefined
 }
 
 const asNew = { accepted: ['passed', true], refused: ['failed', false], unknown: ['unknown', undefined] } as const
 
 /** Does the vendor accept the value? Undefined: it did not say; only what it calls a refusal is one, a vendor's bad moment is not. */
-export const tryNew = async (gateway: VendorGateway, secret: Secret | undefined): Promise<{ works: boolean | undefined, exchanges: Exchange[] }> => {
-  if (secret === undefined) return { works: false, exchanges: [] }
+const trySecret = async (gateway: VendorGateway, secret: Secret): Promise<Tried> => {
   const { status, exchange } = await gateway.probeRefused(secret)
   const [outcome, works] = asNew[status]
   return { works, exchanges: [{ ...exchange, probe: 'authenticate', outcome }] }
+}
+
+export interface Tried { works: boolean | undefined, exchanges: Exchange[] }
+
+/** The same of a value in the vault; one that is not there works for nobody. */
+export const tryNew = async ({ deps, gateway }: Turn, valueId: string): Promise<Tried> => {
+  const secret = await deps.values.open(valueId)
+  return secret === undefined ? { works: false, exchanges: [valueMissing(deps.clock.now())] } : trySecret(gateway, secret)
 }
 
 /**
@@ -83,10 +96,14 @@ export const tryNew = async (gateway: VendorGateway, secret: Secret | undefined)
  * work is an unknown outcome: its token is found by the list, and revoked.
  */
 const endOfMinting = (turn: Turn, attempt: number, valueId: string, outcome: MintOutcome, known: ReadonlySet<string>): NonNullable<Memory['rest']> => {
-  let tries = 0
+  const tried: Exchange[] = []
+  let notBefore = 0
   return async () => {
-    const { memory, gateway, record } = turn
+    const { deps: { clock }, memory, gateway, record } = turn
     const { exchange } = outcome
+    // Whatever woke it: the vendor is given its moment.
+    const left = notBefore - clock.now().getTime()
+    if (left > 0) return left
     const end = async (decision: Outcome): Promise<undefined> => {
       await record(decision)
       memory.rest = undefined
@@ -94,10 +111,19 @@ const endOfMinting = (turn: Turn, attempt: number, valueId: string, outcome: Min
     if (outcome.status === 'unknown') return end(mintUnknown(attempt, valueId, [exchange]))
     // The one in use, given once more, is no new one, and nothing to be revoked.
     if (outcome.status === 'refused' || isOld(turn, outcome, known)) return end(mintRefused(attempt, valueId, [exchange]))
-    const { works, exchanges } = await tryNew(gateway, outcome.secret)
-    if (works !== true && ++tries < NEW_VALUE_TRIES) return pauseAfter(tries)
-    if (works === true) await recordMinted(turn, attempt, valueId, outcome, exchanges)
-    else if (!(await record(mintUnknown(attempt, valueId, [exchange, ...exchanges]))).appended) await disown(turn, outcome)
+    const { works, exchanges } = await trySecret(gateway, outcome.secret)
+    tried.push(...exchanges)
+    if (works !== true && tried.length < NEW_VALUE_TRIES) {
+      const pause = pauseAfter(tried.length)
+      notBefore = clock.now().getTime() + pause
+      return pause
+    }
+    if (works === true) await recordMinted(turn, attempt, valueId, outcome, tried)
+    else {
+      const { appended } = await record(mintUnknown(attempt, valueId, [exchange, ...tried]))
+      // Its id is known: no list has to tell it from others.
+      if (!appended || outcome.tokenId !== undefined) await disown(turn, outcome)
+    }
     memory.rest = undefined
     return undefined
   }
@@ -158,7 +184,10 @@ export const settleMint = async (turn: Turn): Performed => {
     return undefined
   }
   const seen = await gateway.list()
-  if (seen.status === 'failed') return RETRY_MS
+  if (seen.status === 'failed') {
+    await record(askedInVain(job, 'settle_mint', [seen.exchange]))
+    return undefined
+  }
   if (await tellOrphans(turn, seen)) return undefined
   const changedAt = Math.max(Date.parse(job.minting?.at ?? ''), Date.parse(job.orphanAt ?? job.minting?.at ?? ''))
   const left = changedAt + 2 * gateway.timeLimitMs - deps.clock.now().getTime()
@@ -179,11 +208,11 @@ export const tellOrphans = async ({ credential, job, record }: Turn, { tokens, e
 export const isGone = (seen: ListOutcome | undefined, id: string): seen is ListOutcome & { status: 'listed' } =>
   seen?.status === 'listed' && seen.tokens.every(({ tokenId }) => tokenId !== id)
 
-export const revokeOrphan = async ({ gateway, record }: Turn, { vendorTokenId }: Of<'revoke_orphan'>): Performed => {
+export const revokeOrphan = async ({ gateway, job, record }: Turn, { vendorTokenId }: Of<'revoke_orphan'>): Performed => {
   const { status, exchange } = await gateway.revoke({ tokenId: vendorTokenId, value: undefined })
   // Somebody revoked it by hand, as with the old token: the vendor will not do it again, and does not list it any more.
   const seen = status === 'refused' ? await gateway.list() : undefined
-  if (status !== 'revoked' && !isGone(seen, vendorTokenId)) return RETRY_MS
-  await record(orphanRevoked(vendorTokenId, [exchange, ...seen === undefined ? [] : [seen.exchange]]))
+  const exchanges = [exchange, ...seen === undefined ? [] : [seen.exchange]]
+  await record(status === 'revoked' || isGone(seen, vendorTokenId) ? orphanRevoked(vendorTokenId, exchanges) : askedInVain(job, 'revoke_orphan', exchanges))
   return undefined
 }

@@ -44,7 +44,7 @@ export interface Turn {
   appended: () => boolean
 }
 
-export interface Recorded { appended: boolean, job: Job | undefined }
+export interface Recorded { appended: boolean, job: Job | undefined, version: number }
 
 /** In how many ms to look again; undefined: at once. */
 export type Performed = Promise<number | undefined>
@@ -77,7 +77,7 @@ export const createTurn = (deps: RotationReactorDeps, intent: Intent, memory: Me
     })
     proved = true
     appended ||= events.length > 0
-    return { appended: events.length > 0, job: openJob(state) }
+    return { appended: events.length > 0, job: openJob(state), version: state.status === 'known' ? state.version : 0 }
   }
   return {
     deps, intent, memory, credential, job, gateway, rules,

@@ -8,7 +8,7 @@ import { due } from '../../../src/domain/rotation/due.ts'
 import { jobStates, stepNames, type JobState, type StepName } from '../../../src/domain/rotation/job.ts'
 import { adopt, open, putManifestOn } from '../../../src/domain/rotation/open.ts'
 import { labelOf } from '../../../src/domain/rotation/orphans.ts'
-import { abortStarted, gateClosed, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered, revokeStarted } from '../../../src/domain/rotation/outcomes.ts'
+import { abortStarted, askedInVain, gateClosed, mintSettled, mintStarted, minted, onJob, orphanFound, refusalProbed, revokeAnswered, revokeStarted } from '../../../src/domain/rotation/outcomes.ts'
 import { deliveriesRecorded, deliveriesStarted, validationEnded, validationStarted } from '../../../src/domain/rotation/outcomes-consumers.ts'
 import { takeStepOn, type StepCommand } from '../../../src/domain/rotation/steps.ts'
 import { jobView } from '../../../src/domain/rotation/view.ts'
@@ -136,7 +136,7 @@ t.test('the gate', async (t) => {
 })
 
 t.test('revoking begins on a complete round of proofs of its own, and of the manifest that holds', async (t) => {
-  const begins = (told: Told): string => told.record(revokeStarted(1)).state
+  const begins = (told: Told): string => told.record(revokeStarted(1, rules.proofMaxAgeMs)).state
   t.equal(begins(into('confirming')), 'confirming', 'nobody has answered yet')
   t.equal(begins(into('confirming').prove(['two'])), 'confirming', 'the required one has not')
   t.equal(begins(into('confirming').prove(['one'])), 'confirming', 'the other one has not')
@@ -244,6 +244,8 @@ t.test('an orphan that the vendor does not revoke is told', async (t) => {
   const told = into('mint_outcome_unknown')
   told.record(orphanFound(told.job, { tokenId: 'token-lost', label: labelOf(ROTATION, 1) }, []))
   const alarmAfter = (ms: number) => jobView(told.credential, ROTATION, new Date(told.now().getTime() + ms), rules)?.alarm
+  t.notMatch(alarmAfter(360_000), /has not revoked/, 'nobody has asked the vendor yet')
+  told.record(askedInVain(told.job, 'revoke_orphan', [exchange('failed')]))
   t.equal(alarmAfter(60_000), undefined)
   t.match(alarmAfter(360_000), /6 minutes .* token-lost, .* Revoke it by hand/)
 })

@@ -116,14 +116,14 @@ const ways: Record<JobState, [from: JobState | undefined, on: (told: Told) => To
   validation_failed: ['validating', (told) => told.prove(['one']).prove(['two'], 'unproved').record(validationEnded(1, 'validate'))],
   validated: ['validating', (told) => proveAll(told).record(validationEnded(1, 'validate'))],
   confirming: ['validated', (told) => told.step({ kind: 'revoke', confirm: NAME }).record(validationStarted('revoke', 2))],
-  revoking: ['confirming', (told) => proveAll(told).record(revokeStarted(1))],
+  revoking: ['confirming', (told) => proveAll(told).record(revokeStarted(1, rules.proofMaxAgeMs))],
   revoke_unconfirmed: ['revoking', (told) => told.record(revokeAnswered(1, 'unknown', [exchange('unknown')])).record(unconfirmed)],
   abort_checking: ['distributed', (told) => told.step({ kind: 'abort' })],
   aborting: ['abort_checking', (told) => told.record(abortStarted([exchange('failed')]))],
   done: ['revoking', (told) => [0, 1, 2].reduce((on, n) => on.record(refusalProbed(n, true, [exchange('passed', '401')])), told.record(revokeAnswered(1, 'revoked', [])))
-    .record(done(rules.valueGraceMs))],
+    .record(done(rules.valueGraceMs, []))],
   aborted: ['aborting', (told) => [0, 1, 2].reduce((on, n) => on.record(refusalProbed(n, true, [exchange('passed', '401')])),
-    proveAll(told.deliver('succeeded').record(validationStarted('abort', 1))).record(newRevokeStarted(1)).record(newRevokeAnswered(1, 'revoked', []))).record(aborted(rules.valueGraceMs, false))]
+    proveAll(told.deliver('succeeded').record(validationStarted('abort', 1))).record(newRevokeStarted(1)).record(newRevokeAnswered(1, 'revoked', []))).record(aborted(rules.valueGraceMs, false, []))]
 }
 
 export const into = (state: JobState, told: Told = tell()): Told => {
