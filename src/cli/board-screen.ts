@@ -127,7 +127,7 @@ export const changes = (before: JobView | undefined, job: JobView): string[] => 
 }
 
 const stands = (consumer: ConsumerView): string => {
-  const { distribute_status: status, tries, last_error: error, proof_outcome: outcome, waived } = consumer
+  const { distribute_status: status, attempts, last_error: error, proof_outcome: outcome, waived } = consumer
   const proof = waived !== null ? ', waived' : outcome === null ? '' : `, ${outcome}`
-  return `${status}${tries > 1 ? ` after ${tries} tries` : ''}${proof}${error !== null && standing(consumer) === 'bad' ? ` (${printable(error)})` : ''}`
+  return `${status}${attempts > 1 ? ` after ${attempts} tries` : ''}${proof}${error !== null && standing(consumer) === 'bad' ? ` (${printable(error)})` : ''}`
 }

@@ -55,7 +55,7 @@ export const standing = ({ distribute_status: got, proof_outcome: proof, waived 
 const marks: Record<Standing, Piece> = { bad: { text: '✗ ', style: 'red' }, moving: { text: '· ', style: 'dim' }, good: { text: '✓ ', style: 'green' } }
 
 /** In one word or two, what it has; what it was seen to use. */
-const gotIt = ({ distribute_status: status, tries }: ConsumerView): string => tries > 1 ? `${status} ×${tries}` : status
+const gotIt = ({ distribute_status: status, attempts }: ConsumerView): string => attempts > 1 ? `${status} ×${attempts}` : status
 const usesIt = ({ proof_outcome: outcome, proof, waived }: ConsumerView): string =>
   waived !== null ? 'waived' : outcome === null ? '-' : outcome === 'proved' && proof.kind === 'none' ? 'healthy' : outcome
 

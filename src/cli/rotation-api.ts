@@ -31,6 +31,7 @@ export interface TranscriptItem {
   fact: string
   at: string
   actor: { type: string, id: string }
+  operator_id: string | null
   reason: string | null
   ticket: string | null
   state: string
@@ -57,7 +58,7 @@ export interface ConsumerView {
   required: boolean
   delivery: { kind: 'push', url: string } | { kind: 'pull' }
   distribute_status: 'pending' | 'sent' | 'succeeded' | 'failed' | 'unreachable'
-  tries: number
+  attempts: number
   last_error: string | null
   proof: { kind: string }
   proof_outcome: 'proved' | 'unproved' | 'unhealthy' | 'unreachable' | 'not_possessing' | null

@@ -2,8 +2,19 @@
 import type { Exchange } from '../domain/credential/fields.ts'
 import type { Actor } from '../domain/event.ts'
 import type { ConsumerProgress, JobView } from '../domain/rotation/job.ts'
+import type { CredentialEvent } from './rotation-feed.ts'
 
 export const actorItem = ({ type, id }: Actor) => ({ type, id })
+
+/** What a consumer does itself. */
+const byConsumers: ReadonlySet<string> = new Set<CredentialEvent['type']>(['credential.value_fetched', 'rotation.delivery_acknowledged'])
+
+/** The operator who did it; null where the service did, or a consumer by itself (ADR 0191). */
+export const operatorIdOf = ({ type, metadata: { actor } }: CredentialEvent): string | null =>
+  actor.type === 'principal' && !byConsumers.has(type) ? actor.id : null
+
+/** Who opened a job; null where the schedule did (ADR 0191). */
+export const openerIdOf = ({ type, id }: Actor): string | null => type === 'principal' ? id : null
 
 /** Scrubbed of secrets before it became a fact. */
 export const exchangeItem = ({ probe, outcome, request, answer, failure, at, tookMs }: Exchange) => ({
@@ -18,13 +29,13 @@ const progressItem = (progress: ConsumerProgress) => ({
   proof: progress.proof,
   distribute_status: progress.distributeStatus,
   delivery_seq: progress.deliverySeq ?? null,
-  tries: progress.tries,
+  attempts: progress.tries,
   last_error: progress.lastError ?? null,
   sent_at: progress.sentAt ?? null,
   ended_at: progress.endedAt ?? null,
   proof_outcome: progress.proofOutcome ?? null,
   proved_at: progress.provedAt ?? null,
-  waived: progress.waived === undefined ? null : { by: actorItem(progress.waived.by), at: progress.waived.at, ticket: progress.waived.ticket ?? null }
+  waived: progress.waived === undefined ? null : { operator_id: progress.waived.by.id, at: progress.waived.at, ticket: progress.waived.ticket ?? null }
 })
 
 export const jobItem = (view: JobView) => ({
@@ -37,7 +48,7 @@ export const jobItem = (view: JobView) => ({
   transition: view.transition,
   manifest_version: view.manifestVersion,
   opened_at: view.openedAt,
-  opened_by: actorItem(view.openedBy),
+  operator_id: openerIdOf(view.openedBy),
   changed_at: view.changedAt,
   ended_at: view.endedAt ?? null,
   ticket_check: view.ticketCheck ?? null,

@@ -1,7 +1,7 @@
 // One step of a rotation's transcript as JSON shows it.
 import type { Exchange } from '../domain/credential/fields.ts'
 import type { Vault } from '../ports.ts'
-import { actorItem, exchangeItem } from './job-items.ts'
+import { actorItem, exchangeItem, operatorIdOf } from './job-items.ts'
 import type { JobFact } from './rotation-feed.ts'
 import { openSealed } from './sealed-text.ts'
 
@@ -16,6 +16,7 @@ export const transcriptItem = async ({ event, view }: JobFact, vault: Pick<Vault
     fact: event.type,
     at: metadata.occurredAt,
     actor: actorItem(metadata.actor),
+    operator_id: operatorIdOf(event),
     reason: await openSealed(vault)(metadata.reason),
     ticket: metadata.ticket ?? null,
     state: view.state,

@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 const now = new Date('2026-03-01T12:00:30.000Z')
 
 const consumer = (name: string, more: Partial<ConsumerView> = {}): ConsumerView => ({
-  consumer: name, required: true, delivery: { kind: 'push', url: 'https://x.example' }, distribute_status: 'pending', tries: 0, last_error: null,
+  consumer: name, required: true, delivery: { kind: 'push', url: 'https://x.example' }, distribute_status: 'pending', attempts: 0, last_error: null,
   proof: { kind: 'possession' }, proof_outcome: null, proved_at: null, waived: null, ...more
 })
 
@@ -28,17 +28,17 @@ const job = (state: string, more: Partial<JobView> = {}): JobView => ({
   transition: 3, opened_at: '2026-03-01T11:59:00.000Z', changed_at: '2026-03-01T12:00:00.000Z', ended_at: null, ticket_check: null, old_value: { vendor_token_id: 'old' },
   new_value: { vendor_token_id: 'new', fingerprint: 'f' }, failure: null,
   consumers: [
-    consumer('alpha', { distribute_status: 'succeeded', tries: 1, proof_outcome: 'proved' }),
-    consumer('beta', { distribute_status: 'failed', tries: 5, last_error: 'HTTP 503' }),
-    consumer('gamma', { required: false, delivery: { kind: 'pull' }, distribute_status: 'sent', tries: 1 })
+    consumer('alpha', { distribute_status: 'succeeded', attempts: 1, proof_outcome: 'proved' }),
+    consumer('beta', { distribute_status: 'failed', attempts: 5, last_error: 'HTTP 503' }),
+    consumer('gamma', { required: false, delivery: { kind: 'pull' }, distribute_status: 'sent', attempts: 1 })
   ],
   gate: { open: false, closed_by: [{ consumer: 'beta', why: 'not_proved' }] }, steps: ['retry', 'abort'], abort_means: 'The old value holds.', alarm: null, ...more
 })
 
 /** As many as a large service has, two of them in trouble at the end of the manifest. */
 const many = (): ConsumerView[] => [
-  ...Array.from({ length: 198 }, (_, index) => consumer(`c${String(index).padStart(3, '0')}`, { distribute_status: index < 180 ? 'succeeded' : 'sent', tries: 1 })),
-  consumer('trouble-optional', { required: false, distribute_status: 'unreachable', tries: 5 }), consumer('trouble-required', { distribute_status: 'failed', tries: 5 })
+  ...Array.from({ length: 198 }, (_, index) => consumer(`c${String(index).padStart(3, '0')}`, { distribute_status: index < 180 ? 'succeeded' : 'sent', attempts: 1 })),
+  consumer('trouble-optional', { required: false, distribute_status: 'unreachable', attempts: 5 }), consumer('trouble-required', { distribute_status: 'failed', attempts: 5 })
 ]
 
 /** Rows that a drawing goes up before it begins. */

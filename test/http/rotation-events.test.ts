@@ -45,7 +45,8 @@ t.test('over HTTP: from the beginning, from the middle, to the end, and for whoe
   await until(() => whole.events.length === 3)
   t.same(whole.events.map(({ event }) => event), ['rotation.opened', 'rotation.verify_started', 'rotation.verified'])
   const last = JSON.parse(whole.events[2]?.data ?? '') as { fact: string, view: Job, actor: object, at: string }
-  t.match(last, { fact: 'rotation.verified', actor: { type: 'system', id: 'rotation' }, at: String, view: { state: 'verified', transition: verified.transition, steps: ['distribute', 'abort'] } })
+  const { body: { principal_id: operator } } = await request('GET', '/api/v1/me')
+  t.match(last, { fact: 'rotation.verified', actor: { type: 'system', id: 'rotation' }, operator_id: null, at: String, view: { operator_id: operator, state: 'verified', transition: verified.transition, steps: ['distribute', 'abort'] } })
 
   const resumed = await follow(t, url, { ...reader, 'last-event-id': String(whole.events[1]?.id) })
   await until(() => resumed.events.length === 1)
@@ -81,9 +82,9 @@ const memory = () => {
   const facts: LogEvent[] = []
   const tellers = new Set<(delivery: Delivery) => void>()
   const counts = { subscriptions: 0, read: 0 }
-  const add = (type: string, data: object): void => {
+  const add = (type: string, data: object, actor: object = metadata.actor): void => {
     const revision = BigInt(facts.length)
-    const fact = { id: ID, stream: 'credential-told', revision, position: revision + 1n, created: new Date(at), type, data: { credential: 'told', ...data }, metadata } as unknown as LogEvent
+    const fact = { id: ID, stream: 'credential-told', revision, position: revision + 1n, created: new Date(at), type, data: { credential: 'told', ...data }, metadata: { ...metadata, actor } } as unknown as LogEvent
     facts.push(fact)
     for (const tell of tellers) tell({ kind: 'event', event: fact })
   }
@@ -126,7 +127,7 @@ const app = async (t: Test, log: ReturnType<typeof memory>, options: { heartbeat
   const door = await testDoor(t, [rotationEventRoutes({
     events: log.events, rules: { proofMaxAgeMs: 1, valueGraceMs: 1, alone: true }, vault: { open: async () => ({ status: 'erased' }) }, watch, ...options
   })], overrides)
-  return { watch, url: `${await door.listen({ port: 0, host: '127.0.0.1' })}${PATH}/told/rotations/${ID}/events` }
+  return { watch, door, url: `${await door.listen({ port: 0, host: '127.0.0.1' })}${PATH}/told/rotations/${ID}/events` }
 }
 const authorization = 'Bearer rotations-read'
 
@@ -166,6 +167,26 @@ t.test('a reader who takes nothing holds back his own stream and is let go; noth
   for (let attempt = 1; attempt <= 400; attempt++) log.add(attempt % 2 === 0 ? 'rotation.verify_failed' : 'rotation.verify_started', { rotationId: ID, attempt, valueId: ID, exchanges: [], startedAt: at, failedAt: at })
   await until(() => watch.watchers === 0, 20_000)
   t.ok(log.counts.read - read < 200, `only ${log.counts.read - read} facts were read for him`)
+})
+
+t.test('each fact says which operator did it: none where the service did, or a consumer by itself', async (t) => {
+  const log = memory()
+  const operator = { type: 'principal', id: 'an operator' }
+  const consumer = { type: 'principal', id: 'a consumer' }
+  log.add('rotation.verify_started', { rotationId: ID, attempt: 1, valueId: ID, startedAt: at }, operator)
+  log.add('credential.value_fetched', { consumer: 'c0', valueId: ID, deliverySeq: 1, fetchedAt: at }, consumer)
+  log.add('rotation.delivery_acknowledged', { rotationId: ID, consumer: 'c0', deliverySeq: 1, acknowledgedAt: at }, consumer)
+  const told = [['system', null], ['principal', 'an operator'], ['principal', null], ['principal', null]]
+  interface Told { operator_id: string | null, actor: { type: string }, view: { operator_id: string | null } }
+  const inOrder = (all: Told[]) => all.map(({ actor, operator_id: id }) => [actor.type, id])
+  const { door, url } = await app(t, log, { heartbeatMs: 10_000 })
+  const { items } = (await door.inject({ url: new URL(url).pathname.replace('events', 'transcript'), headers: { authorization } })).json<{ items: Told[] }>()
+  t.same(inOrder(items), told)
+  const { events } = await follow(t, url, { authorization })
+  await until(() => events.length === told.length)
+  const facts = events.map(({ data }) => JSON.parse(data) as Told)
+  t.same(inOrder(facts), told)
+  t.equal(facts[0]?.view.operator_id, null, 'the schedule opened it')
 })
 
 t.test('what else goes on in the stream silences no heartbeat, and costs no reader his place', async (t) => {

@@ -79,6 +79,8 @@ t.test('every stable state × every step', async (t) => {
   job = await walk(t, name, await taken(name, job, 'validate'), 'validation_failed')
   own.unhealthy = false
   job = await taken(name, job, 'waive', { consumer: 'absent', ticket: '4711' })
+  const { body: { principal_id: operator } } = await request('GET', '/api/v1/me')
+  t.match(job, { operator_id: operator, consumers: [{ consumer: 'own', attempts: 1, waived: null }, { consumer: 'absent', waived: { operator_id: operator, ticket: '4711' } }] })
   t.match(await step(name, job, 'waive', { consumer: 'own', ticket: '4711' }), { status: 409, body: { code: /gate_closed|step_not_offered/ } }, 'never one that is required')
   job = await walk(t, name, await taken(name, job, 'validate'), 'validated')
   for (const [confirm, ticket, code] of [['statеs', '4711', 'confirmation_mismatch'], ['States', '4711', 'confirmation_mismatch'], [' states', '4711', 'confirmation_mismatch'], ['', '4711', 'confirmation_mismatch'], ['states', 'no such form', 'ticket_invalid'], ['states', undefined, 'ticket_invalid']] as const) {

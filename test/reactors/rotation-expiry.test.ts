@@ -25,7 +25,7 @@ t.test('two processes, one job; verified, and no further; a failure is mailed on
   await vendor.heal()
   await world.credential('near', [], {}, soon)
   await until(async () => (await jobs('near'))[0]?.state === 'verified', 30_000)
-  t.match(await jobs('near'), [{ trigger: 'expiry', opened_by: { type: 'system', id: 'expiry' } }])
+  t.match(await jobs('near'), [{ trigger: 'expiry', operator_id: null }])
   // What stage 1 found out is not of this manifest: it begins anew, by itself.
   const { vendor: described, ...rest } = world.manifest([]) as { vendor: { metadata: { url: string } } }
   const asked = { ...described, metadata: { ...described.metadata, url: `${described.metadata.url}?again` } }

@@ -52,7 +52,7 @@ t.test('a rotation: one consumer fails and is retried, the gate, revoked, and th
   const asked = await step(NAME, job, 'distribute')
   t.equal(asked.status, 202)
   const partial = await settled(world, job, 'distribute_partial')
-  t.match(partial.consumers.find(({ consumer }) => consumer === 'mailer'), { distribute_status: 'failed', tries: 5 })
+  t.match(partial.consumers.find(({ consumer }) => consumer === 'mailer'), { distribute_status: 'failed', attempts: 5 })
   t.match(await step(NAME, partial, 'revoke', { confirm: NAME, ticket: '4711' }), { status: 409, body: { code: 'step_not_offered', offered: ['retry', 'abort'] } })
   await everybodyWorks(t, 'some with the old one, some with the new one')
   const { writes } = await vendor.look()

@@ -23,7 +23,7 @@ export interface Job {
   state: string
   transition: number
   steps: string[]
-  consumers: Array<{ consumer: string, distribute_status: string, proof_outcome: string | null, tries: number }>
+  consumers: Array<{ consumer: string, distribute_status: string, proof_outcome: string | null, attempts: number }>
   failure: { probe: string, answer: { status: string, body?: string } | null } | null
   gate: { open: boolean, closed_by: Array<{ consumer: string | null, why: string }> }
   code?: string

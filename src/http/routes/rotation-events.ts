@@ -7,7 +7,7 @@ import { refuse } from '../../domain/codes.ts'
 import type { Vault } from '../../ports.ts'
 import { vaultFor } from '../clear-text.ts'
 import { isPosition, positionIn } from '../cursors.ts'
-import { actorItem, jobItem } from '../job-items.ts'
+import { actorItem, jobItem, operatorIdOf } from '../job-items.ts'
 import { bearer } from '../plugins/authentication.ts'
 import { readerOf, type FeedDeps, type JobFact, type JobReader } from '../rotation-feed.ts'
 import * as schemas from '../schemas/rotations.ts'
@@ -46,7 +46,7 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
     config: READ,
     schema: {
       tags, summary: 'The job as it goes on, as server-sent events; resumes by Last-Event-ID, ends after done or aborted', params: schemas.RotationParams,
-      response: { 200: { description: 'id: revision in the credential\'s stream; event: the fact; data: fact, at, actor, and the job after it', content: { 'text/event-stream': { schema: Type.Unsafe<Readable>({ type: 'string', maxLength: 1_000_000 }) } } }, 204: Type.Null({ description: 'The job has ended, and everything was told' }) }
+      response: { 200: { description: 'id: revision in the credential\'s stream; event: the fact; data: fact, at, actor, operator_id, and the job after it', content: { 'text/event-stream': { schema: Type.Unsafe<Readable>({ type: 'string', maxLength: 1_000_000 }) } } }, 204: Type.Null({ description: 'The job has ended, and everything was told' }) }
     }
   }, async (request, reply) => {
     const { name: credential, rotation_id: rotationId } = request.params
@@ -179,6 +179,6 @@ const nextOf = async (facts: Followed, after: bigint | undefined): Promise<JobFa
 }
 
 const messageOf = ({ event, view }: JobFact): string => {
-  const data = { fact: event.type, at: event.metadata.occurredAt, actor: actorItem(event.metadata.actor), view: jobItem(view) }
+  const data = { fact: event.type, at: event.metadata.occurredAt, actor: actorItem(event.metadata.actor), operator_id: operatorIdOf(event), view: jobItem(view) }
   return `id: ${event.revision}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`
 }

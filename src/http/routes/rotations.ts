@@ -10,7 +10,7 @@ import { Secret } from '../../domain/credential/secret.ts'
 import type { JobView } from '../../domain/rotation/job.ts'
 import type { Step } from '../../domain/rotation/steps.ts'
 import type { RotationQueries, RotationRow } from '../../rotation-queries.ts'
-import { actorItem, jobItem } from '../job-items.ts'
+import { jobItem, openerIdOf } from '../job-items.ts'
 import { CredentialParams, RotationQuery } from '../schemas/credentials.ts'
 import * as schemas from '../schemas/rotations.ts'
 import { limitOf } from '../schemas/shared.ts'
@@ -135,5 +135,5 @@ const answer = (reply: FastifyReply, { view, revision, position }: { view: JobVi
 }
 
 const rotationItem = ({ rotationId, mode, trigger, state, openedAt, openedBy, changedAt, endedAt, position }: RotationRow) => ({
-  rotation_id: rotationId, mode, trigger, state, opened_at: openedAt, opened_by: actorItem(openedBy), changed_at: changedAt, ended_at: endedAt, position: String(position)
+  rotation_id: rotationId, mode, trigger, state, opened_at: openedAt, operator_id: openerIdOf(openedBy), changed_at: changedAt, ended_at: endedAt, position: String(position)
 })

@@ -35,6 +35,8 @@ export const WaiveBody = Type.Object({ reason: Reason(), ticket: Type.Optional(T
 export const RevokeBody = Type.Object({ reason: Reason(), ticket: Type.Optional(TypedTicket()), confirm: Confirm() }, closed)
 
 const Actor = Type.Object({ type: Type.String({ maxLength: 16 }), id: Type.String({ maxLength: 128 }) }, closed)
+const OperatorId = () => Type.String({ maxLength: 128 })
+const Opener = () => Nullable(OperatorId(), 'The operator who opened it; null where the schedule did (`trigger`)')
 const Headers = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 2048 }), { maxProperties: 200 })
 
 /** A request and its answer, scrubbed of secrets; `status` is the other side's own word. */
@@ -56,13 +58,13 @@ const Progress = Type.Object({
   proof: Type.Object({ kind: OneOf(['possession', 'none'] as const), reason: Type.Optional(Type.String({ maxLength: 256 })) }, closed),
   distribute_status: OneOf(distributeStatuses),
   delivery_seq: Nullable(Type.Integer({ minimum: 0 })),
-  tries: Type.Integer({ minimum: 0 }),
+  attempts: Type.Integer({ minimum: 0, description: 'How often it was tried to give it the value' }),
   last_error: Nullable(Sentence()),
   sent_at: Nullable(Time()),
   ended_at: Nullable(Time()),
   proof_outcome: Nullable(OneOf(proofOutcomes)),
   proved_at: Nullable(Time()),
-  waived: Nullable(Type.Object({ by: Actor, at: Time(), ticket: Nullable(Type.String({ maxLength: 64 })) }, closed))
+  waived: Nullable(Type.Object({ operator_id: OperatorId(), at: Time(), ticket: Nullable(Type.String({ maxLength: 64 })) }, closed))
 }, closed)
 
 export const TicketChecked = (what: string) => Nullable(OneOf(ticketChecks, { description: `${what}. open: the ticket system says that it is; format: there is no ticket system, only its form was looked at` }))
@@ -77,7 +79,7 @@ const jobFields = {
   transition: Type.Integer({ minimum: 0, description: 'Number of the last stage transition: the ETag' }),
   manifest_version: Type.Integer({ minimum: 0 }),
   opened_at: Time(),
-  opened_by: Actor,
+  operator_id: Opener(),
   changed_at: Time(),
   ended_at: Nullable(Time()),
   ticket_check: TicketChecked('What was done about the last ticket'),
@@ -98,7 +100,7 @@ const jobFields = {
 export const JobAnswer = Accepted(jobFields)
 
 const rotation = {
-  rotation_id: Id(), mode: OneOf(modes), trigger: OneOf(triggers), state: OneOf(jobStates), opened_at: Time(), opened_by: Actor, changed_at: Time(), ended_at: Nullable(Time()), position: DecimalString()
+  rotation_id: Id(), mode: OneOf(modes), trigger: OneOf(triggers), state: OneOf(jobStates), opened_at: Time(), operator_id: Opener(), changed_at: Time(), ended_at: Nullable(Time()), position: DecimalString()
 }
 export const RotationList = Type.Object({
   items: Type.Array(Type.Object(rotation, closed), { maxItems: 1000 }), next_cursor: Nullable(DecimalString())
@@ -114,6 +116,7 @@ export const Transcript = Type.Object({
     fact: Word(),
     at: Time(),
     actor: Actor,
+    operator_id: Nullable(OperatorId(), 'The operator who did it; null where the service did, or a consumer by itself'),
     reason: Nullable(Type.String({ maxLength: 2000 }), 'null without the right `persons.read`'),
     ticket: Nullable(Type.String({ maxLength: 64 })),
     state: OneOf(jobStates),
