@@ -70,6 +70,18 @@ t.test('from nothing to a value in the vault, told at each turn what comes next'
   t.match(await chancery('rotations', 'show', 'mail-api'), { exit: 1, stderr: /never rotated\. Begin with: chancery rotate mail-api/ })
 })
 
+t.test('a manifest that is shown to who rotates can be put again', async (t) => {
+  const as = async (role: string) => {
+    const { stdout } = await chancery('principals', 'create', role, '--kind', 'operator', '--role', role, '--json')
+    return { ...env, CHANCERY_TOKEN: (await chancery('tokens', 'new', (JSON.parse(stdout) as { principal_id: string }).principal_id)).stdout.trim() }
+  }
+  const operator = await as('rotations-operator')
+  const shown = await commandLine(operator, ['credentials', 'show', 'mail-api', '--manifest'])
+  t.match(shown, { exit: 0, stderr: '' })
+  t.match(await commandLine(operator, ['credentials', 'put', 'mail-api', '--manifest', file('shown.json', shown.stdout), ...why]), { exit: 0, stdout: /version 2/ })
+  t.match(await commandLine(await as('rotations-read'), ['credentials', 'show', 'mail-api', '--manifest']), { exit: 0, stdout: /"name": null/, stderr: /owner is not shown to you/ })
+})
+
 t.test('a value is taken from a hidden prompt, a file or a pipe, and shown nowhere', async (t) => {
   t.match(await chancery('credentials', 'adopt', 'mail-api-admin', ...why), { exit: exitCodes.usage.value, stderr: /--value-file/ })
   t.match(await chancery('credentials', 'adopt', 'mail-api-admin', '--value-file', file('empty', '\n'), ...why), { exit: exitCodes.usage.value, stderr: /empty/ })

@@ -175,6 +175,15 @@ t.test('the inventory, and who is shown the owner; a value is never shown', asyn
   const reader = await world.bearer('rotations-read')
   t.match((await list('due=true', reader)).items, [{ owner_name: null }])
   t.match(await request('GET', `${PATH}/inventory-a`, undefined, reader), { status: 200, body: { manifest: { owner: { name: null, email: null } } } })
+  const operator = await world.bearer('rotations-operator')
+  t.match((await list('due=true', operator)).items, [{ owner_name: 'Canary Owner' }], 'who rotates knows whom to ask')
+  const shown = (await request('GET', `${PATH}/inventory-b`, undefined, operator)).body
+  t.match(shown, { manifest: { owner: { name: 'Canary Owner', email: 'canary.owner@example.org' } }, manifest_version: 1 })
+  t.match(await request('PUT', `${PATH}/inventory-b`, { manifest: shown['manifest'], ...WHY }, operator), { status: 200, body: { manifest_version: 2 } }, 'what is shown can be put again')
+  const { rotation_id: rotation } = (await request('GET', `${PATH}/inventory-a`)).body['open_rotation'] as { rotation_id: string }
+  const reasons = async (headers: Record<string, string>) =>
+    ((await request('GET', `${PATH}/inventory-a/rotations/${rotation}/transcript`, undefined, headers)).body['items'] as Array<{ reason: string | null }>).map(({ reason }) => reason)
+  t.same([await reasons(operator), await reasons(reader)], [[WHY.reason], [null]])
   const metrics = (await request('GET', '/metrics')).text
   t.match(metrics, /chancery_credentials_due 0\n/)
   t.match(metrics, /chancery_rotations_open\{state="distributed"\} [1-9]/)

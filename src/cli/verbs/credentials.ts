@@ -149,8 +149,10 @@ const showVerb = (credentials: Command, bind: Bind): void => {
     .option('--manifest', 'print only the manifest, as put takes it').addOption(jsonOption())
   bind(show, async ({ client, terminal }, name: string, options: Json & { manifest?: boolean }) => {
     const { body, etag } = await client.request<CredentialPage>('GET', credentialPath(name))
-    if (options.manifest === true) terminal.line(JSON.stringify(body.manifest, undefined, 2))
-    else if (options.json === true) terminal.json(body)
+    if (options.manifest === true) {
+      terminal.line(JSON.stringify(body.manifest, undefined, 2))
+      if (body.manifest.owner.name === null) terminal.note('The owner is not shown to you. Write name and email of the owner into it before it is put.')
+    } else if (options.json === true) terminal.json(body)
     else printCredential(terminal, body, etag)
     return 'done'
   })

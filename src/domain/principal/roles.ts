@@ -33,7 +33,8 @@ export const roles = {
   support: ['accounts.read', 'accounts.open_deleted', 'persons.read'],
   'lobby-service': ['lobby.read', 'lobby.write'],
   'admin-service': ['accounts.delete'],
-  'rotations-operator': ['rotations.read', 'rotations.operate'],
+  // Whom to ask, why the step before was taken, and a manifest that can be put again (ADR 0191).
+  'rotations-operator': ['rotations.read', 'rotations.operate', 'persons.read'],
   'rotations-read': ['rotations.read'],
   auditor: ['audit.read', 'testers.read', 'principals.read', 'operations.read'],
   operator: ['operations.read', 'operations.write', 'metrics.read']
