@@ -116,7 +116,7 @@ export const changes = (before: JobView | undefined, job: JobView): string[] => 
     lines.push(`${job.changed_at}  ${job.state}: ${printable(job.meaning)}`)
     if (job.failure !== null) for (const text of inWords(job.failure)) lines.push(`  ${printable(text)}`)
   }
-  if (job.alarm !== null && job.alarm !== before?.alarm) lines.push(`  ${printable(job.alarm)}`)
+  if (job.alarm !== null && withoutMinutes(job.alarm) !== withoutMinutes(before?.alarm)) lines.push(`  ${printable(job.alarm)}`)
   const known = new Map(before?.consumers.map((consumer) => [consumer.consumer, stands(consumer)]))
   for (const consumer of job.consumers) {
     const now = stands(consumer)
@@ -125,6 +125,9 @@ export const changes = (before: JobView | undefined, job: JobView): string[] => 
   if (job.state === 'validation_failed' && before?.state !== job.state) lines.push(`  ${gateInWords(job) ?? ''}`)
   return lines
 }
+
+/** That an alarm goes on ringing is no news. */
+const withoutMinutes = (alarm: string | null | undefined): string | undefined => alarm?.replace(/\d+ minutes/, '')
 
 const stands = (consumer: ConsumerView): string => {
   const { distribute_status: status, attempts, last_error: error, proof_outcome: outcome, waived } = consumer

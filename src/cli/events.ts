@@ -5,11 +5,13 @@ import type { Client } from './client.ts'
 import { Failure } from './failures.ts'
 import { hasEnded, rotationPath, type JobView } from './rotation-api.ts'
 
-/** One fact of a job, and how the job stood after it. */
-export interface JobEvent { id: string | undefined, fact: string, at: string, actor: { type: string, id: string }, view: JobView }
+/** One fact of a job, and how the job stood after it; or, without id and fact, how it stands as of now: time alone has changed it. */
+export type JobEvent = { at: string, view: JobView } & ({ id: string, fact: string, actor: { type: string, id: string }, operator_id: string | null } | { id?: undefined, fact?: undefined })
 
 export interface FollowOptions {
   signal: AbortSignal
+  /** Told is what comes after this revision, as an answer about the job has it; absent: all, from the first fact on. */
+  after?: string
   /** Told when the connection is lost, and with undefined when there is one again. */
   onConnection?: (trouble: string | undefined) => void
   /** Milliseconds of silence after which a connection counts as lost; the service sends a comment more often. */
@@ -25,13 +27,13 @@ const FIRST_PAUSE = 250
 const LONGEST_PAUSE = 5_000
 
 /**
- * The events of one job from its first on, each once, until it is done or aborted, or `signal` ends it.
+ * The events of one job, each once, in their order, until it is done or aborted, or `signal` ends it.
  * @throws Failure for what waiting does not mend: no such rotation, no right to see it.
  */
 export async function * followJob (client: Client, { credential, rotationId }: { credential: string, rotationId: string }, options: FollowOptions): AsyncGenerator<JobEvent, void, undefined> {
   const path = rotationPath(credential, rotationId, 'events')
-  let lastEventId: string | undefined
-  const { firstPause = FIRST_PAUSE } = options
+  const { after, firstPause = FIRST_PAUSE } = options
+  let lastEventId = after
   let wait = firstPause
   while (!options.signal.aborted) {
     try {
@@ -76,4 +78,4 @@ async function * connection (client: Client, path: string, lastEventId: string |
   }
 }
 
-const eventOf = ({ id, event = '', data }: EventSourceMessage): JobEvent => ({ ...JSON.parse(data) as Omit<JobEvent, 'id' | 'fact'>, id, fact: event })
+const eventOf = ({ id, data }: EventSourceMessage): JobEvent => ({ ...JSON.parse(data) as JobEvent, id }) as JobEvent

@@ -13,7 +13,7 @@ export const waivable = ({ consumers }: JobView): ConsumerView[] =>
 export const stepsOn = (job: JobView): Step[] => {
   const again: Step[] = job.state !== 'distributed' && behind(job).length > 0 ? ['retry', 'validate'] : ['validate', 'retry']
   const order: Step[] = ['revoke', 'verify', 'distribute', ...again, 'waive', 'abort']
-  return order.filter((step) => job.steps.includes(step) && (step !== 'waive' || waivable(job).length > 0))
+  return order.filter((step) => job.steps.includes(step) && (step !== 'revoke' || job.gate.open) && (step !== 'waive' || waivable(job).length > 0))
 }
 
 /**

@@ -89,6 +89,9 @@ export interface JobView {
   alarm: string | null
 }
 
+/** An answer about a job: the event stream goes on after its revision. */
+export interface JobAnswer extends JobView { revision: string }
+
 /** States in which the service works and nobody is asked for anything. */
 const working = new Set(['verifying', 'minting', 'mint_outcome_unknown', 'distributing', 'validating', 'confirming', 'revoking', 'revoke_unconfirmed', 'abort_checking', 'aborting'])
 

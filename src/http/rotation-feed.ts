@@ -17,6 +17,8 @@ export interface JobReader {
   read (): AsyncGenerator<JobFact>
   /** True once the job's last fact was read. */
   ended (): boolean
+  /** The job at this moment, as far as it was read; undefined before its first fact. */
+  asOf (now: Date): JobView | undefined
 }
 
 /** What changes a job without naming it: a manifest that is put meanwhile, and a value that a consumer fetches. */
@@ -30,6 +32,7 @@ export const readerOf = ({ events, rules }: FeedDeps, { credential, rotationId }
   let ended = false
   return {
     ended: () => ended,
+    asOf: (now) => jobView(state, rotationId, now, rules),
     read: async function * () {
       if (ended) return
       for await (const read of events.readStream(`credential-${credential}`, { from: next })) {

@@ -132,15 +132,21 @@ t.test('where nothing can be redrawn, each change is a line', async (t) => {
   after.consumers = after.consumers.map((one) => one.consumer === 'gamma' ? { ...one, distribute_status: 'succeeded' } : one)
   t.same(changes(job('distributing'), after), ['  gamma: succeeded'])
   t.same(changes(after, after), [])
+  const rings = (alarm: string) => job('aborting', { alarm })
+  t.same(changes(job('aborting'), rings('For 5 minutes it stands.')), ['  For 5 minutes it stands.'])
+  t.same(changes(rings('For 5 minutes it stands.'), rings('For 6 minutes it stands.')), [], 'that an alarm goes on ringing is no news')
+  t.same(changes(rings('For 5 minutes it stands.'), rings('For 6 minutes something else does.')), ['  For 6 minutes something else does.'])
   t.match(changes(undefined, job('verify_failed', { failure: refusal })).join('\n'), /answered 401: \{"id":"unauthorized"/)
 })
 
 t.test('what leads on: commands that work as they stand, in an order that leads somewhere, and no way that is none', async (t) => {
   const reports = consumer('reports', { required: false, distribute_status: 'succeeded', proof_outcome: 'unhealthy' })
-  const validated = job('validated', { steps: ['validate', 'waive', 'revoke', 'abort'], consumers: [reports] })
+  const validated = job('validated', { steps: ['validate', 'waive', 'revoke', 'abort'], consumers: [reports], gate: { open: true, closed_by: [] } })
   t.same(nextCommands(validated, { asks: true }), ['revoke billing', 'validate billing', 'waive billing --consumer reports', 'abort billing'].map((text) => `chancery rotations ${text}`))
   t.same(nextCommands(validated, { asks: false }).slice(0, 2), ['chancery rotations revoke billing --confirm billing --ticket TICKET --reason "…"', 'chancery rotations validate billing --reason "…"'])
   t.notMatch(nextCommands({ ...validated, consumers: [{ ...reports, proof_outcome: 'proved' }] }, { asks: true }).join(), /waive/, 'nobody is left to be waived')
+  const aged = { ...validated, gate: { open: false, closed_by: [{ consumer: 'reports', why: 'proof_too_old' }] } }
+  t.match(nextCommands(aged, { asks: true })[0], 'chancery rotations validate billing', 'a gate that time has closed opens by proofs')
   t.match(wayOn(job('verify_failed', { failure: refusal })), /dead for good.*chancery rotate billing --mode replace --ticket TICKET/)
   t.equal(wayOn(job('verify_failed', { failure: { ...refusal, probe: 'may_mint' } })), undefined, 'the value works')
   t.equal(wayOn(job('verify_failed', { failure: refusal, mode: 'replace' })), undefined)

@@ -6,8 +6,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { createClient } from '../../src/cli/client.ts'
-import { followJob, type FollowOptions } from '../../src/cli/events.ts'
+import { followJob, type FollowOptions, type JobEvent } from '../../src/cli/events.ts'
+import type { JobView } from '../../src/cli/rotation-api.ts'
+import { watchJob } from '../../src/cli/verbs/rotate-watch.ts'
 import { tcpProxy } from '../support/tcp-proxy.ts'
+import { until } from '../support/until.ts'
 
 const FACTS = 40
 /** A fact in bytes; é so that a chunk may end within a letter. */
@@ -76,6 +79,46 @@ t.test('a service that ends a connection, is away, overloaded or silent is asked
   })
   t.same((await follow(port, { silence: 500 })).ids, all)
   t.same(asked, [undefined, '5', '5', '5', '9', '9'])
+})
+
+t.test('what time alone has changed is told as well, and is nowhere to go on after', async (t) => {
+  const aged = `event: as_of_now\ndata: ${JSON.stringify({ at: 't', view: { state: 'distributing', transition: 7, alarm: 'For 7 minutes' } })}\n\n`
+  const { port, asked } = await service(t, (response, n, after) => {
+    if (n > 1) { rest(begin(response), after); return }
+    rest(begin(response), after, 7)
+    response.end(aged)
+  })
+  const client = createClient({ url: new URL(`http://127.0.0.1:${port}`), dataDir: '.', token: () => 'chy_x' }, new AbortController().signal)
+  const told: JobEvent[] = []
+  for await (const event of followJob(client, { credential: 'c', rotationId: 'r' }, { signal: new AbortController().signal, after: '3', firstPause: 5 })) told.push(event)
+  t.same(told.map(({ id }) => id), [...all.slice(3, 7), undefined, ...all.slice(7)])
+  t.same(told[4], { id: undefined, at: 't', view: { state: 'distributing', transition: 7, alarm: 'For 7 minutes' } })
+  t.same(asked, ['3', '7'], 'from where it was asked to, and then on after the last fact')
+})
+
+t.test('the watched job takes what time has changed; a gate that closes by it takes a question back', async (t) => {
+  const view = { credential: 'c', rotation_id: 'r', state: 'validated', transition: 7, gate: { open: true, closed_by: [] } as JobView['gate'], alarm: null } as unknown as JobView
+  const closed = { ...view, gate: { open: false, closed_by: [{ consumer: 'a', why: 'proof_too_old' }] } }
+  let age = (_view: JobView): void => {}
+  const { port } = await service(t, (response) => {
+    begin(response).write(': still here\n\n')
+    age = (aged) => response.write(`event: as_of_now\ndata: ${JSON.stringify({ at: 't', view: aged })}\n\n`)
+  })
+  const stopping = new AbortController()
+  t.teardown(() => { stopping.abort() })
+  let connected = false
+  const client = createClient({ url: new URL(`http://127.0.0.1:${port}`), dataDir: '.', token: () => 'chy_x' }, stopping.signal)
+  const watched = watchJob(client, { ...view, revision: '9' }, { signal: stopping.signal, onConnection: () => { connected = true } })
+  const question = watched.movedOn(view)
+  await until(() => connected)
+  age({ ...view, alarm: 'For 7 minutes' })
+  await watched.moved()
+  t.match(watched.now(), { alarm: 'For 7 minutes', gate: { open: true } })
+  t.notOk(question.aborted, 'what is asked holds as before')
+  age(closed)
+  await watched.moved()
+  t.ok(question.aborted)
+  t.match(watched.now(), closed)
 })
 
 t.test('comments keep a quiet connection', async (t) => {

@@ -78,7 +78,7 @@ const at = '2026-07-01T12:00:00.000Z'
 const metadata = { $correlationId: 'c', $causationId: 'c', commandId: 'c', schemaVersion: 1, occurredAt: at, actor: { type: 'system', id: 'rotation' }, requestId: 'r' }
 
 /** A log in memory, of one credential, that counts what is read of it. */
-const memory = () => {
+const memory = (consumers = 400) => {
   const facts: LogEvent[] = []
   const tellers = new Set<(delivery: Delivery) => void>()
   const counts = { subscriptions: 0, read: 0 }
@@ -114,18 +114,18 @@ const memory = () => {
   add('credential.manifest_put', {
     version: 1, putAt: at, manifest: {
       vendor: { kind: 'chancery-token', principalId: ID }, sensitivity: 'high', owner: { name: '', email: '' }, leadDays: 1,
-      consumers: Array.from({ length: 400 }, (_, i) => ({ consumer: `c${i}`, required: true, delivery: { kind: 'push', url: `https://example.com/${'x'.repeat(200)}` }, healthcheck: 'https://example.com/h', proof: { kind: 'possession' } }))
+      consumers: Array.from({ length: consumers }, (_, i) => ({ consumer: `c${i}`, required: true, delivery: { kind: 'push', url: `https://example.com/${'x'.repeat(200)}` }, healthcheck: 'https://example.com/h', proof: { kind: 'possession' } }))
     }
   })
   add('credential.value_adopted', { valueId: ID, fingerprint: 'f', adoptedAt: at })
   add('rotation.opened', { rotationId: ID, mode: 'rotate', trigger: 'operator', manifestVersion: 1, oldValueId: ID, openedAt: at })
-  return { events, counts, add }
+  return { events, counts, add, facts }
 }
 
 const app = async (t: Test, log: ReturnType<typeof memory>, options: { heartbeatMs: number, stalledMs?: number, mostReaders?: number }, overrides: Parameters<typeof testDoor>[2] = {}) => {
   const watch = createStreamWatch({ events: log.events, lingerMs: 50 })
   const door = await testDoor(t, [rotationEventRoutes({
-    events: log.events, rules: { proofMaxAgeMs: 1, valueGraceMs: 1, alone: true }, vault: { open: async () => ({ status: 'erased' }) }, watch, ...options
+    events: log.events, rules: { proofMaxAgeMs: 900_000, valueGraceMs: 1, alone: true }, vault: { open: async () => ({ status: 'erased' }) }, watch, ...options
   })], overrides)
   return { watch, door, url: `${await door.listen({ port: 0, host: '127.0.0.1' })}${PATH}/told/rotations/${ID}/events` }
 }
@@ -187,6 +187,71 @@ t.test('each fact says which operator did it: none where the service did, or a c
   const facts = events.map(({ data }) => JSON.parse(data) as Told)
   t.same(inOrder(facts), told)
   t.equal(facts[0]?.view.operator_id, null, 'the schedule opened it')
+})
+
+/** A clock that stands until it is moved. */
+const movable = () => {
+  let now = Date.parse(at)
+  return { clock: { now: () => new Date(now) }, pass: (minutes: number) => { now += minutes * 60_000 } }
+}
+interface Stood { at: string, view: Job & { alarm: string | null } }
+const stood = ({ events }: Followed): Stood[] => events.map(({ data }) => JSON.parse(data) as Stood)
+
+t.test('an alarm that comes by time alone is told, without an id and without a second reading', async (t) => {
+  const log = memory(1)
+  const { clock, pass } = movable()
+  log.add('rotation.verify_started', { rotationId: ID, attempt: 1, valueId: ID, startedAt: at })
+  log.add('rotation.verified', { rotationId: ID, attempt: 1, exchanges: [], verifiedAt: at })
+  log.add('rotation.distribute_requested', { rotationId: ID, attempt: 1, requestedAt: at })
+  log.add('rotation.mint_started', { rotationId: ID, attempt: 1, valueId: ID, label: 'l', exchanges: [], startedAt: at })
+  log.add('rotation.mint_outcome_unknown', { rotationId: ID, attempt: 1, exchanges: [], unknownAt: at })
+  const { url } = await app(t, log, { heartbeatMs: 20 }, { clock })
+  const reader = await follow(t, url, { authorization })
+  await until(() => reader.comments.length >= 3)
+  const { length } = reader.events
+  t.match(stood(reader).at(-1), { view: { state: 'mint_outcome_unknown', alarm: null } }, 'nothing is told while time changes nothing')
+  const { read } = log.counts
+
+  pass(7)
+  await until(() => reader.events.length > length)
+  t.match(reader.events.at(-1), { event: 'as_of_now', id: undefined })
+  const [before, now] = stood(reader).slice(-2)
+  t.match(now, { at: clock.now().toISOString(), view: { alarm: /^For 7 minutes the vendor's list could not settle/ } })
+  t.same({ ...now?.view, alarm: null }, before?.view, 'the whole view, and nothing else of it has changed')
+  const { length: comments } = reader.comments
+  await until(() => reader.comments.length >= comments + 3)
+  t.equal(reader.events.length, length + 1, 'once')
+
+  const late = await follow(t, url, { authorization, 'last-event-id': String(log.facts.at(-1)?.revision) })
+  const anew = await follow(t, url, { authorization })
+  await until(() => late.events.length === 1 && anew.events.length === length + 1)
+  t.same([late.events[0], anew.events.at(-1)], [reader.events.at(-1), reader.events.at(-1)], 'whoever comes later is told at once')
+  t.equal(log.counts.read - read, 2 * log.facts.length, 'each reader has read each fact once')
+  log.add('rotation.mint_settled', { rotationId: ID, attempt: 1, exchanges: [], settledAt: at })
+  await until(() => reader.events.length === length + 2 && late.events.length === 2)
+  t.same(late.events.at(-1), reader.events.at(-1), 'and the facts go on')
+})
+
+t.test('a gate that closes because a proof has grown old is told', async (t) => {
+  const log = memory(1)
+  const { clock, pass } = movable()
+  const of = { rotationId: ID, attempt: 1, exchanges: [] }
+  const NEW = '00000000-0000-4000-8000-00000000000b'
+  log.add('rotation.mint_started', { ...of, valueId: NEW, label: 'l', startedAt: at })
+  log.add('rotation.minted', { ...of, valueId: NEW, fingerprint: 'g', mintedAt: at })
+  log.add('rotation.deliveries_started', { ...of, valueId: NEW, deliveries: [{ consumer: 'c0', deliverySeq: 1 }], startedAt: at })
+  log.add('rotation.deliveries_recorded', { ...of, outcomes: [{ consumer: 'c0', deliverySeq: 1, status: 'succeeded', tries: 1, at }] })
+  log.add('rotation.distributed', { ...of, distributedAt: at })
+  log.add('rotation.validation_started', { ...of, round: 1, purpose: 'validate', valueId: NEW, startedAt: at })
+  log.add('rotation.proofs_recorded', { ...of, round: 1, outcomes: [{ consumer: 'c0', outcome: 'proved', at }] })
+  log.add('rotation.validated', { ...of, round: 1, validatedAt: at })
+  const { url } = await app(t, log, { heartbeatMs: 20 }, { clock })
+  const reader = await follow(t, url, { authorization })
+  await until(() => reader.comments.length > 0)
+  t.match(stood(reader).at(-1), { view: { state: 'validated', gate: { open: true } } })
+  pass(60)
+  await until(() => reader.events.at(-1)?.event === 'as_of_now')
+  t.match(stood(reader).at(-1), { view: { state: 'validated', gate: { open: false, closed_by: [{ consumer: 'c0', why: 'proof_too_old' }] } } })
 })
 
 t.test('what else goes on in the stream silences no heartbeat, and costs no reader his place', async (t) => {

@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { Client } from '../client.ts'
 import { followJob, type FollowOptions } from '../events.ts'
-import type { JobView } from '../rotation-api.ts'
+import type { JobAnswer, JobView } from '../rotation-api.ts'
 
 export interface WatchedJob {
   now (): JobView
@@ -10,22 +10,22 @@ export interface WatchedJob {
   take (view: JobView): void
   /** Resolves at the next view, or when the run is stopped. Throws what the event stream could not get over. */
   moved (): Promise<void>
-  /** Aborted once the job has passed the transition of this view. */
+  /** Aborted once the job has passed the transition of this view, or its gate has opened or closed: proofs grow old. */
   movedOn (from: JobView): AbortSignal
 }
 
-export const watchJob = (client: Client, job: JobView, options: FollowOptions): WatchedJob => {
-  let seen = job
+export const watchJob = (client: Client, job: JobAnswer, options: FollowOptions): WatchedJob => {
+  let seen: JobView = job
   let failure: unknown
   const news = new EventEmitter()
   const take = (view: JobView): void => {
-    // The first connection tells the job from its beginning.
+    // The answer to a step may be ahead of the events.
     if (view.transition < seen.transition) return
     seen = view
     news.emit('view')
   }
   const follow = async (): Promise<void> => {
-    for await (const { view } of followJob(client, { credential: job.credential, rotationId: job.rotation_id }, options)) take(view)
+    for await (const { view } of followJob(client, { credential: job.credential, rotationId: job.rotation_id }, { ...options, after: job.revision })) take(view)
   }
   void follow().catch((error: unknown) => {
     failure = error
@@ -38,10 +38,10 @@ export const watchJob = (client: Client, job: JobView, options: FollowOptions): 
       if (failure === undefined) await once(news, 'view', { signal: options.signal }).catch(() => {})
       if (failure !== undefined) throw failure as Error
     },
-    movedOn: ({ transition }) => {
+    movedOn: ({ transition, gate }) => {
       const moved = new AbortController()
       const look = (): void => {
-        if (seen.transition === transition) return
+        if (seen.transition === transition && seen.gate.open === gate.open) return
         news.off('view', look)
         moved.abort()
       }

@@ -4,7 +4,7 @@ import { reasonFor, somebodyThere } from '../ask.ts'
 import { createScreen, type BoardScreen } from '../board-screen.ts'
 import { Failure, ProblemFailure, type Exit } from '../failures.ts'
 import { nextCommands, wayOn } from '../next-steps.ts'
-import { hasEnded, isWorking, type JobView } from '../rotation-api.ts'
+import { hasEnded, isWorking, type JobAnswer, type JobView } from '../rotation-api.ts'
 import { reasonOption, ticketOption, type Family, type Tools } from '../verb.ts'
 import type { CredentialPage } from './credentials-page.ts'
 import { atGate, type Gathered } from './rotate-gate.ts'
@@ -38,7 +38,7 @@ export const rotateVerb: Family = (program, bind) => {
 }
 
 /** The open rotation, or a new one that has begun its first stage: that changes nothing, so nobody is asked for it apart. */
-const begin = async (tools: Tools, { credential, open_rotation: open }: CredentialPage, options: RotateOptions): Promise<{ job: JobView, reason: string | undefined }> => {
+const begin = async (tools: Tools, { credential, open_rotation: open }: CredentialPage, options: RotateOptions): Promise<{ job: JobAnswer, reason: string | undefined }> => {
   const { client, terminal, surroundings } = tools
   if (open !== null) {
     const job = await readJob(client, credential, open.rotation_id)
@@ -89,7 +89,7 @@ const goOn = async (tools: Tools, { screen, watched, page, gathered }: Going): P
       terminal.note(leftAsItIs(job))
       return 'findings'
     }
-    if (answer === 'moved') terminal.note('The rotation has moved on: somebody else took a step, or the manifest changed.')
+    if (answer === 'moved') terminal.note('The rotation has moved on: somebody else took a step, the manifest changed, or a proof grew too old.')
     else if (answer === 'all') screen.all(job)
     else {
       try {

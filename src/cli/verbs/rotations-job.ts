@@ -5,7 +5,7 @@ import { createScreen } from '../board-screen.ts'
 import type { Client } from '../client.ts'
 import { followJob } from '../events.ts'
 import { Failure, ProblemFailure } from '../failures.ts'
-import { credentialPath, isWorking, rotationPath, type JobView, type ListedJob, type Step } from '../rotation-api.ts'
+import { credentialPath, isWorking, rotationPath, type JobAnswer, type JobView, type ListedJob, type Step } from '../rotation-api.ts'
 import type { Tools } from '../verb.ts'
 import type { CredentialPage } from './credentials-page.ts'
 
@@ -19,8 +19,8 @@ export const readCredential = async (client: Client, credential: string): Promis
   }
 }
 
-export const readJob = async (client: Client, credential: string, rotationId: string): Promise<JobView> =>
-  (await client.request<JobView>('GET', rotationPath(credential, rotationId))).body
+export const readJob = async (client: Client, credential: string, rotationId: string): Promise<JobAnswer> =>
+  (await client.request<JobAnswer>('GET', rotationPath(credential, rotationId))).body
 
 export const listJobs = async (client: Client, credential: string): Promise<ListedJob[]> => {
   const jobs: ListedJob[] = []
@@ -29,7 +29,7 @@ export const listJobs = async (client: Client, credential: string): Promise<List
 }
 
 /** The rotation that was named, else the open one, else the last. Throws Failure if there was none yet. */
-export const findJob = async (client: Client, credential: string, rotationId: string | undefined): Promise<JobView> => {
+export const findJob = async (client: Client, credential: string, rotationId: string | undefined): Promise<JobAnswer> => {
   if (rotationId !== undefined) return readJob(client, credential, rotationId)
   const { open_rotation: open } = await readCredential(client, credential)
   if (open !== null) return readJob(client, credential, open.rotation_id)
@@ -48,11 +48,11 @@ const TRIES = 5
  * Asks for a step of the job as it was seen; the service refuses it if the job has moved since.
  * Sent again under its key while nothing, or nothing certain, comes back.
  */
-export const takeStep = async (client: Client, job: JobView, step: Step, body: StepBody, options: { key?: string | undefined, signal?: AbortSignal, onTrouble?: (message: string) => void } = {}): Promise<JobView> => {
+export const takeStep = async (client: Client, job: JobView, step: Step, body: StepBody, options: { key?: string | undefined, signal?: AbortSignal, onTrouble?: (message: string) => void } = {}): Promise<JobAnswer> => {
   const key = options.key ?? randomUUID()
   for (let tries = 1; ; tries++) {
     try {
-      return (await client.request<JobView>('POST', rotationPath(job.credential, job.rotation_id, step), { body, key, ifMatch: `"${job.transition}"` })).body
+      return (await client.request<JobAnswer>('POST', rotationPath(job.credential, job.rotation_id, step), { body, key, ifMatch: `"${job.transition}"` })).body
     } catch (error) {
       if (!(error instanceof Failure) || error.exit !== 'unavailable' || tries === TRIES) throw error
       options.onTrouble?.(`${error.message.split('\n')[0] ?? ''} Asking again.`)
@@ -66,15 +66,13 @@ export const ticketNote = ({ ticket_check: check }: Pick<JobView, 'ticket_check'
   ticket !== undefined && check === 'format' ? ['The ticket was not looked up: no ticket system is configured, only its form was checked.'] : []
 
 /** Shows the job until it waits for somebody or has ended; Ctrl-C ends the watching, not the job. */
-export const followUntilWaiting = async ({ client, surroundings }: Tools, job: JobView, { show = true }: { show?: boolean } = {}): Promise<JobView> => {
+export const followUntilWaiting = async ({ client, surroundings }: Tools, job: JobAnswer, { show = true }: { show?: boolean } = {}): Promise<JobView> => {
   const screen = show ? createScreen(surroundings) : undefined
-  let seen = job
+  let seen: JobView = job
   try {
     screen?.show(seen)
     if (!isWorking(seen)) return seen
-    for await (const { view } of followJob(client, { credential: job.credential, rotationId: job.rotation_id }, { signal: surroundings.signal, onConnection: (trouble) => { screen?.remark(trouble) } })) {
-      // The first connection tells the job from its beginning.
-      if (view.transition < seen.transition) continue
+    for await (const { view } of followJob(client, { credential: job.credential, rotationId: job.rotation_id }, { signal: surroundings.signal, after: job.revision, onConnection: (trouble) => { screen?.remark(trouble) } })) {
       seen = view
       screen?.show(seen)
       if (!isWorking(seen)) return seen

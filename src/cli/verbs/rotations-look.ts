@@ -45,9 +45,11 @@ export const lookVerbs = (rotations: Command, bind: Bind): void => {
     const screen = options.json === true ? undefined : createScreen(surroundings)
     try {
       screen?.show(job)
-      for await (const event of followJob(client, { credential, rotationId: job.rotation_id }, { signal: surroundings.signal, onConnection: (trouble) => { screen?.remark(trouble) } })) {
+      // Drawn is what is new; told as JSON is all of it.
+      const after = screen === undefined ? {} : { after: job.revision }
+      for await (const event of followJob(client, { credential, rotationId: job.rotation_id }, { ...after, signal: surroundings.signal, onConnection: (trouble) => { screen?.remark(trouble) } })) {
         if (screen === undefined) terminal.json(event)
-        else if (event.view.transition >= job.transition) screen.show(event.view)
+        else screen.show(event.view)
       }
     } finally {
       screen?.close()

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander'
 import { answerTo, reasonFor, somebodyThere } from '../ask.ts'
 import { Failure } from '../failures.ts'
 import { nextCommands, wayOn } from '../next-steps.ts'
-import { isWorking, rotationPath, type JobView, type Step } from '../rotation-api.ts'
+import { isWorking, rotationPath, type JobAnswer, type JobView, type Step } from '../rotation-api.ts'
 import { jsonOption, keyOption, reasonOption, ticketOption, type Bind, type Family, type Json, type Tools } from '../verb.ts'
 import { readValue, valueFileOption } from './credential-value.ts'
 import { findJob, followUntilWaiting, readCredential, readJob, takeStep, ticketNote, type StepBody } from './rotations-job.ts'
@@ -65,7 +65,7 @@ const openVerb = (rotations: Command, bind: Bind): void => {
   })
 }
 
-export const openJob = async ({ client, surroundings }: Tools, credential: string, options: Omit<OpenOptions, 'json'>): Promise<JobView> => {
+export const openJob = async ({ client, surroundings }: Tools, credential: string, options: Omit<OpenOptions, 'json'>): Promise<JobAnswer> => {
   const replace = options.mode === 'replace'
   // Who mistypes the name is told so before being asked for more.
   if (options.reason === undefined) await readCredential(client, credential)

@@ -9,7 +9,8 @@ import { vaultFor } from '../clear-text.ts'
 import { isPosition, positionIn } from '../cursors.ts'
 import { actorItem, jobItem, operatorIdOf } from '../job-items.ts'
 import { bearer } from '../plugins/authentication.ts'
-import { readerOf, type FeedDeps, type JobFact, type JobReader } from '../rotation-feed.ts'
+import { readerOf, type FeedDeps, type JobFact } from '../rotation-feed.ts'
+import { followed, nextAfter, nextOf, type News } from '../rotation-news.ts'
 import * as schemas from '../schemas/rotations.ts'
 import { Cursor, limitOf, Limit, closed } from '../schemas/shared.ts'
 import type { StreamWatch, Watcher } from '../stream-watch.ts'
@@ -46,7 +47,7 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
     config: READ,
     schema: {
       tags, summary: 'The job as it goes on, as server-sent events; resumes by Last-Event-ID, ends after done or aborted', params: schemas.RotationParams,
-      response: { 200: { description: 'id: revision in the credential\'s stream; event: the fact; data: fact, at, actor, operator_id, and the job after it', content: { 'text/event-stream': { schema: Type.Unsafe<Readable>({ type: 'string', maxLength: 1_000_000 }) } } }, 204: Type.Null({ description: 'The job has ended, and everything was told' }) }
+      response: { 200: { description: 'id: revision in the credential\'s stream; event: the fact; data: fact, at, actor, operator_id, and the job after it. Without id, as_of_now: only time has changed the job; data: at, and the job by then', content: { 'text/event-stream': { schema: Type.Unsafe<Readable>({ type: 'string', maxLength: 1_000_000 }) } } }, 204: Type.Null({ description: 'The job has ended, and everything was told' }) }
     }
   }, async (request, reply) => {
     const { name: credential, rotation_id: rotationId } = request.params
@@ -66,7 +67,7 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
     const begin = async () => {
       watcher = await watch.watch(`credential-${credential}`)
       if (over.signal.aborted) watcher.close()
-      const facts = followed(reader, watcher, over.signal, heartbeatMs)
+      const facts = followed(reader, watcher, over.signal, { clock: app.door.clock, heartbeatMs })
       return { facts, first: await nextAfter(reader, facts, after) }
     }
     const { facts, first } = await begin().catch((error: unknown) => { leave(); throw error })
@@ -78,8 +79,8 @@ export const rotationEventRoutes = (deps: RotationEventDeps): FastifyPluginAsync
 
     let taken = performance.now()
     const lines = async function * () {
-      for (let one: JobFact | 'silence' | undefined = first; one !== undefined && !over.signal.aborted; one = await nextOf(facts, after)) {
-        yield one === 'silence' ? ': still here\n\n' : messageOf(one)
+      for (let one: News | undefined = first; one !== undefined && !over.signal.aborted; one = await nextOf(facts, after)) {
+        yield messageOf(one)
         taken = performance.now()
       }
     }
@@ -134,51 +135,11 @@ const lastEventId = ({ headers }: FastifyRequest): bigint | undefined => {
   return BigInt(given)
 }
 
-type Followed = AsyncGenerator<JobFact | 'silence' | 'caught_up', void, undefined>
-
-/** Facts as they come; `caught_up` after what there was already, `silence` when nothing was told for a while, whatever else is in the stream. */
-const followed = async function * (
-  reader: JobReader, watcher: Watcher, over: AbortSignal, heartbeatMs: number
-): Followed {
-  yield * reader.read()
-  yield 'caught_up'
-  for (let told = performance.now(); !reader.ended() && !over.aborted;) {
-    if (!await watcher.news(Math.max(0, told + heartbeatMs - performance.now())) || over.aborted) return
-    for await (const fact of reader.read()) {
-      yield fact
-      told = performance.now()
-    }
-    if (reader.ended() || performance.now() < told + heartbeatMs) continue
-    yield 'silence'
-    told = performance.now()
-  }
-}
-
-/** The first thing to be told to one who has everything up to `after`: `silence` if there is nothing yet, `none` if there never will be. */
-const nextAfter = async (reader: JobReader, facts: Followed, after: bigint | undefined): Promise<JobFact | 'silence' | 'none'> => {
-  let known = false
-  for (;;) {
-    const next = await facts.next()
-    if (next.done === true) return 'none'
-    const { value } = next
-    if (value === 'caught_up') return known && !reader.ended() ? 'silence' : 'none'
-    if (value === 'silence') return value
-    known = true
-    if (after === undefined || value.event.revision > after) return value
-  }
-}
-
-const nextOf = async (facts: Followed, after: bigint | undefined): Promise<JobFact | 'silence' | undefined> => {
-  for (;;) {
-    const next = await facts.next()
-    if (next.done === true) return undefined
-    const { value } = next
-    if (value === 'silence') return value
-    if (value !== 'caught_up' && (after === undefined || value.event.revision > after)) return value
-  }
-}
-
-const messageOf = ({ event, view }: JobFact): string => {
+const messageOf = (news: News): string => {
+  if (news === 'silence') return ': still here\n\n'
+  // Without an id: it is nowhere in the log, and nobody resumes after it.
+  if (!('event' in news)) return `event: as_of_now\ndata: ${JSON.stringify({ at: news.at.toISOString(), view: jobItem(news.view) })}\n\n`
+  const { event, view } = news
   const data = { fact: event.type, at: event.metadata.occurredAt, actor: actorItem(event.metadata.actor), operator_id: operatorIdOf(event), view: jobItem(view) }
   return `id: ${event.revision}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`
 }
