@@ -248,10 +248,10 @@ t.test('a gate that closes because a proof has grown old is told', async (t) => 
   const { url } = await app(t, log, { heartbeatMs: 20 }, { clock })
   const reader = await follow(t, url, { authorization })
   await until(() => reader.comments.length > 0)
-  t.match(stood(reader).at(-1), { view: { state: 'validated', gate: { open: true } } })
+  t.match(stood(reader).at(-1), { view: { state: 'validated', meaning: /Revoke the old one next/, gate: { open: true } } })
   pass(60)
   await until(() => reader.events.at(-1)?.event === 'as_of_now')
-  t.match(stood(reader).at(-1), { view: { state: 'validated', gate: { open: false, closed_by: [{ consumer: 'c0', why: 'proof_too_old' }] } } })
+  t.match(stood(reader).at(-1), { view: { state: 'validated', meaning: /Validate again/, gate: { open: false, closed_by: [{ consumer: 'c0', why: 'proof_too_old' }] } } })
 })
 
 t.test('what else goes on in the stream silences no heartbeat, and costs no reader his place', async (t) => {

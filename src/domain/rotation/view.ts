@@ -16,7 +16,7 @@ export const jobView = (credential: Credential, rotationId: string, now: Date, r
   const { mode, trigger, state, transition, openedAt, openedBy, changedAt, endedAt, ticketCheck, oldValue, newValue } = job
   const closedBy = beforeRevoking(job) ? gate(job, now, rules) : []
   return {
-    credential: name, rotationId, mode, trigger, state, meaning: meaningOf(job), transition, manifestVersion: version,
+    credential: name, rotationId, mode, trigger, state, meaning: state === 'validated' && closedBy.length > 0 ? CLOSED_SINCE : meaningOf(job), transition, manifestVersion: version,
     openedAt, openedBy, changedAt, endedAt, ticketCheck, oldValue,
     newValue: newValue && { valueId: newValue.valueId, vendorTokenId: newValue.vendorTokenId, fingerprint: newValue.fingerprint },
     failure: job.vain?.exchange ?? job.failure,
@@ -28,6 +28,8 @@ export const jobView = (credential: Credential, rotationId: string, now: Date, r
     alarm: alarm(job, now)
   }
 }
+
+const CLOSED_SINCE = 'All consumers had proved the new value, and the gate has closed since. Validate again to open it.'
 
 const beforeRevoking = ({ newValue, revoking, abort, endedAt }: Job): boolean =>
   newValue !== undefined && revoking === undefined && abort?.startedAt === undefined && endedAt === undefined
