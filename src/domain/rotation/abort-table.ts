@@ -9,7 +9,7 @@ export type AbortKind = 'at_once' | 'way_back' | 'under_way' | 'forward'
 
 const nothingMade = 'Nothing was made at the vendor: the rotation ends at once, and the current value stays as it is.'
 const beforeDelivery = 'What the vendor is minting is waited for, listed and revoked; then the rotation ends.'
-const wayBack = 'The old value is tried. If it works, every consumer that may have taken the new one is given the old one back and has to prove that it uses it; then the new token is revoked and has to be seen refused. If the old one is refused, the rotation stays where it is.'
+const wayBack = 'The old value is tried. If it works, every consumer that may have taken the new one is given the old one back and has to prove that it uses it; the old one is tried once more, and the new token is revoked and has to be seen refused. If the old one is refused, the way is forward, with the new one.'
 
 export const abortTable: Readonly<Record<JobState, { kind: AbortKind, means: string }>> = {
   opened: { kind: 'at_once', means: nothingMade },
@@ -27,7 +27,7 @@ export const abortTable: Readonly<Record<JobState, { kind: AbortKind, means: str
   validated: { kind: 'way_back', means: wayBack },
   confirming: { kind: 'way_back', means: `${wayBack} Only until the vendor is told to revoke.` },
   abort_checking: { kind: 'under_way', means: 'It is under way: the old value is being tried.' },
-  aborting: { kind: 'under_way', means: 'It is under way: the old value is given back and proved, then the new token is revoked.' },
+  aborting: { kind: 'under_way', means: 'It is under way: the old value is given back, proved and tried again, then the new token is revoked.' },
   revoking: { kind: 'forward', means: 'The old token is being revoked: the way is forward.' },
   revoke_unconfirmed: { kind: 'forward', means: 'The old token is being revoked: the way is forward.' },
   done: { kind: 'forward', means: 'The rotation has ended.' },
