@@ -9,6 +9,7 @@ import type { Answered, Outgoing } from '../outgoing/index.ts'
 import { createScrub } from '../outgoing/scrub.ts'
 import { instantAt, shownJson, tokensIn, wordAt } from './answers.ts'
 import { inOrder, lookalike, refusesRandom } from './probes.ts'
+import { isSame } from './same-secret.ts'
 import { fill, type Filling } from './templates.ts'
 
 export interface HttpVendorOptions {
@@ -34,10 +35,7 @@ export const asker = (outgoing: Outgoing) => async (probe: string, call: HttpCal
   const connection = typeof opened === 'string' ? undefined : opened
   const filled = typeof opened === 'string' ? { failure: `connection_${opened}` } as const : fill(call, { ...words, value: value?.reveal(), connection: connection?.reveal() })
   const secrets = [value, connection].filter((secret) => secret !== undefined)
-  if ('failure' in filled) {
-    const exchange: Exchange = { probe, outcome: 'failed', request: { method: call.method, target: call.url }, failure: filled.failure, at: new Date().toISOString(), tookMs: 0 }
-    return { exchange, sent: false, yes: false }
-  }
+  if ('failure' in filled) return unsent(probe, call, filled.failure)
   const answered = await outgoing.request({ ...filled, secrets, probe, ownConnection: true })
   const { status, body, exchange } = answered
   const yes = status !== undefined && call.expect.includes(status)
@@ -47,6 +45,9 @@ export const asker = (outgoing: Outgoing) => async (probe: string, call: HttpCal
   return { ...answered, yes, exchange: { ...masked, outcome } }
 }
 
+const unsent = (probe: string, { method, url }: HttpCall, failure: string): Asked =>
+  ({ exchange: { probe, outcome: 'failed', request: { method, target: url }, failure, at: new Date().toISOString(), tookMs: 0 }, sent: false, yes: false })
+
 const withBody = ({ answer, ...exchange }: Exchange, body: string): Exchange => ({ ...exchange, ...(answer && { answer: { ...answer, body } }) })
 /** The answer may hold a token that we could not find in it: only its status is shown. */
 const withheld = ({ answer, ...exchange }: Exchange): Exchange => ({ ...exchange, ...(answer && { answer: { status: answer.status, body: WITHHELD } }) })
@@ -55,11 +56,18 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
   const ask = asker(outgoing)
   const connected = async ({ url }: HttpCall): Promise<{ connection: Connected }> => ({ connection: await openConnection(url).catch(() => 'unavailable' as const) })
 
+  /** With the connection, unless it is the value itself under another name: then nothing is sent (ADR 0192). */
+  const askConnected = async (probe: string, call: HttpCall, value: Secret | undefined, words: { value?: Secret | undefined } & Pick<Filling, 'token_id'> = {}): Promise<Asked> => {
+    const { connection } = await connected(call)
+    const itself = connection instanceof Secret && value !== undefined && isSame(connection, value)
+    return itself ? unsent(probe, call, 'is_the_connection') : ask(probe, call, { ...words, connection })
+  }
+
   const probeRefused = refusalProbe(outgoing, vendor)
   const probes = (value: Secret) => [
     () => ask('authenticate', vendor.authenticate, { value }),
     () => ask('metadata', vendor.metadata, { value }),
-    async () => ask('may_mint', vendor.mayMint, await connected(vendor.mayMint)),
+    () => askConnected('may_mint', vendor.mayMint, value),
     refusesRandom(probeRefused, lookalike(value))
   ]
 
@@ -101,7 +109,7 @@ export const httpVendor = ({ vendor, connection: openConnection, outgoing }: Htt
       return { status: 'listed', tokens, exchange: withBody(exchange, bodyOf(JSON.stringify(tokens.map(asShown)), (text) => text, 4_096)) }
     },
     revoke: async ({ tokenId, value }) => {
-      const { exchange, sent, yes, status } = await ask('revoke', vendor.revoke, { ...await connected(vendor.revoke), value, token_id: tokenId })
+      const { exchange, sent, yes, status } = await askConnected('revoke', vendor.revoke, value, { value, token_id: tokenId })
       // Gone already is gone.
       if (yes || status === 404 || status === 410) return { status: 'revoked', exchange: { ...exchange, outcome: 'passed' } }
       if (!sent || (status !== undefined && status >= 400 && status < 500)) return { status: 'refused', exchange }

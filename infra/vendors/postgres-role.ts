@@ -53,7 +53,7 @@ export const postgresRoleVendor = ({ vendor, connection, timeoutMs = 5_000 }: Po
       async () => ask({ probe: 'may_mint', method: 'SQL', body: sql.MAY_MINT, account: await admin(), secrets: [value] }, async ({ query }) => {
         const [may] = await query<sql.MayMint>(sql.MAY_MINT, [group, userOf(value) ?? ''])
         const old = may?.old_exists === true ? may.may_end_old && !may.is_old : replace
-        return { ending: judged(may, may !== undefined && may.takes_writes && may.may_create && may.may_admit && old, 'not_allowed') }
+        return { ending: judged(may, may !== undefined && may.takes_writes && may.may_create && may.may_admit && old, may?.is_old === true ? 'is_the_connection' : 'not_allowed') }
       }),
       // With the old role's name: a server that asks for no password is found out.
       refusesRandom(probeRefused, valueOf(address, userOf(value) ?? group, randomPassword().reveal()))

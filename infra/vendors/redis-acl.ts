@@ -50,7 +50,7 @@ export const redisAclVendor = ({ vendor, connection, fingerprint, timeoutMs = 5_
         const password = passwordOf(value)
         const listed = replace || (password !== undefined && facts.user?.hashes.includes(hashOf(password)) === true)
         const problems = [...problemsOf(facts, user), ...listed ? [] : [`The value is no password of ${user} there: the connection leads to another Redis.`]]
-        return { ending: judged({ ...summary(facts), problems }, problems.length === 0, 'not_allowed') }
+        return { ending: judged({ ...summary(facts), problems }, problems.length === 0, facts.connection === user ? 'is_the_connection' : 'not_allowed') }
       }),
       refusesRandom(probeRefused, valueOf(address, user, randomPassword().reveal()))
     ]

@@ -83,6 +83,29 @@ t.test('a connection goes to its own vendor, and each loan of it is a fact', asy
   t.equal(heard, 0)
 })
 
+t.test('a connection is another secret than the value, whatever their names', async (t) => {
+  const { tokenId, secret } = await vendor.issue({ description: 'twins', scope: 'global' })
+  const adopt = (name: string) => asOperator('POST', `${PATH}/${name}/value`, { value: secret.reveal(), vendor_token_id: tokenId, ...WHY })
+  const borrowing = { ...usual, connection: { credential: 'admin' } }
+  t.equal((await put('admin', usual)).status, 200)
+  t.equal((await adopt('admin')).status, 200)
+  t.equal((await put('twin', borrowing)).status, 200)
+  t.match(await adopt('twin'), { status: 400, body: { code: 'invalid_request', detail: /value of this credential is that of admin.*Name another connection/ } })
+  t.equal((await asOperator('GET', `${PATH}/twin`)).body['value'], null)
+  t.equal((await put('other', usual)).status, 200)
+  t.equal((await adopt('other')).status, 200)
+  t.match(errorsOf(await put('other', borrowing)), [/^\/connection\/credential: The value of this credential is that of admin/])
+
+  // In the accounts file only stage 1 can see it.
+  t.equal((await put('account', usual)).status, 200)
+  t.equal((await asOperator('POST', `${PATH}/account/value`, { value: vendor.connection.token, vendor_token_id: vendor.connection.id, ...WHY })).status, 200)
+  const { writes } = await vendor.look()
+  t.match(await world.step('account', await world.open('account'), 'verify'), {
+    status: 202, body: { state: 'verify_failed', meaning: /the connection is what is to be rotated/, failure: { probe: 'may_mint', failure: 'is_the_connection', answer: null } }
+  })
+  t.equal((await vendor.look()).writes, writes)
+})
+
 t.test('who may not issue tokens writes no manifest that issues them', async (t) => {
   const { body } = await service.request('POST', '/api/v1/principals', { name: 'robot', kind: 'service', roles: [] })
   const manifest = { ...usual, connection: undefined, vendor: { kind: 'chancery-token', principal_id: body['principal_id'] } }

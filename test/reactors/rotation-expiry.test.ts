@@ -24,6 +24,9 @@ t.test('two processes, one job; verified, and no further; a failure is mailed on
   await until(async () => (await jobs('dead'))[0]?.state === 'verify_failed', 30_000)
   await vendor.heal()
   await world.credential('near', [], {}, soon)
+  // Its connection is the very value that is to be rotated.
+  t.equal((await request('PUT', `${PATH}/itself`, { manifest: world.manifest([]), reason: 'one token, two names' })).status, 200)
+  t.equal((await request('POST', `${PATH}/itself/value`, { value: vendor.connection.token, vendor_token_id: vendor.connection.id, reason: 'one token, two names', ...soon })).status, 200)
   await until(async () => (await jobs('near'))[0]?.state === 'verified', 30_000)
   t.match(await jobs('near'), [{ trigger: 'expiry', operator_id: null }])
   // What stage 1 found out is not of this manifest: it begins anew, by itself.
@@ -33,9 +36,14 @@ t.test('two processes, one job; verified, and no further; a failure is mailed on
   await until(async () => (await facts('near')).filter(({ type }) => type === 'rotation.verified').length === 2, 30_000)
   await until(async () => (await facts('dead')).some(({ type }) => type === 'rotation.owner_mail_sent'), 30_000)
 
+  await until(async () => (await facts('itself')).some(({ type }) => type === 'rotation.owner_mail_sent'), 30_000)
+
   const outbox = join(service.dataDir, 'outbox')
   const mails = readdirSync(outbox).map((file) => readFileSync(join(outbox, file), 'utf8')).filter((mail) => mail.includes('The rotation of dead could not begin'))
   t.equal(mails.length, 1)
+  const itself = readdirSync(outbox).map((file) => readFileSync(join(outbox, file), 'utf8')).filter((mail) => mail.includes('The rotation of itself could not begin'))
+  t.match(itself, [/is the same secret, under another name[\s\S]*Name another connection/])
+  t.notMatch(mails[0], /same secret/)
   t.match(mails[0], /canary\.owner@example\.org[\s\S]*Nothing was changed[\s\S]*chancery rotate dead/)
   const types = (await facts('dead')).map(({ type }) => type)
   t.same(types, [

@@ -1,7 +1,7 @@
 // Which steps a job offers in which state, and what each state means: one table for decisions, view and documents.
 import { abortTable } from './abort-table.ts'
 import type { JobState, StepName } from './job.ts'
-import { notHeld, notListed, notRefused, notTaken } from './sentences.ts'
+import { isTheConnection, notHeld, notListed, notRefused, notTaken } from './sentences.ts'
 import { isBehind, mayHold } from './standing.ts'
 import type { Job } from './state.ts'
 
@@ -85,7 +85,7 @@ const closedGates: Readonly<Record<string, string>> = {
 const whyOf = ({ state, gateClosed, failure }: Pick<Job, 'state' | 'gateClosed' | 'failure'>): string | undefined => {
   if (state === 'validation_failed') return gateClosed && closedGates[gateClosed.why]
   if (failure === undefined) return undefined
-  return state === 'verify_failed' ? notHeld(failure) ?? notRefused(failure) ?? notListed(failure) : state === 'verified' ? notTaken(failure) : undefined
+  return state === 'verify_failed' ? notHeld(failure) ?? notRefused(failure) ?? notListed(failure) ?? isTheConnection(failure) : state === 'verified' ? notTaken(failure) : undefined
 }
 
 /** One sentence or two: what the job's state means, and what to do next. */

@@ -75,6 +75,11 @@ export const notHeld = ({ failure }: Exchange): string | undefined => failure ==
   ? 'Nothing was touched, and the vendor was not asked: the vault does not hold the value in use, as after a restore from an older backup. Abort, and adopt it again, also if it is dead: that the vendor refuses it has to be seen in the end. Only where it was adopted with its vendor_token_id, and the vendor lists its tokens, does mode replace do without it.'
   : undefined
 
+/** Stage 1 has found that the connection is the value that is to be rotated (ADR 0192): what to change. Undefined for every other exchange. */
+export const isTheConnection = ({ failure }: Exchange): string | undefined => failure === 'is_the_connection'
+  ? 'Nothing was touched: the connection is what is to be rotated, under another name. It would revoke itself, and then nobody could list or revoke any more. Put a manifest with another connection: a credential, or an account, with a secret of its own; then verify again, or abort.'
+  : undefined
+
 /** A minted value that the vendor did not take (ADR 0152): what to look at. Undefined for every other exchange. */
 export const notTaken = ({ probe, outcome, answer }: Exchange): string | undefined => {
   if (probe !== 'authenticate') return undefined

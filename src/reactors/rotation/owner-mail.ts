@@ -7,6 +7,7 @@ import type { EventOf } from '../../domain/catalogue.ts'
 import type { Credential, KnownCredential } from '../../domain/credential/state.ts'
 import { Clear } from '../../domain/personal.ts'
 import type { Ids, Mail, Mailer, MailOutcome, Vault } from '../../ports.ts'
+import { isTheConnection } from '../../domain/rotation/sentences.ts'
 import type { Intent, Reactor } from '../reactor.ts'
 import { nameOf } from './turn.ts'
 
@@ -129,6 +130,11 @@ const rotationOf = ({ ids }: Pick<OwnerMailDeps, 'ids'>, credential: Credential,
   ? undefined
   : [credential.job?.rotationId ?? '', ...credential.past.keys()].find((rotationId) => mailIdOf(ids, credential.name, rotationId) === mailId)
 
+/** What our own manifest is to blame for can be said in clear. */
+const ownConnection = ({ job }: KnownCredential): string[] => job?.failure === undefined || isTheConnection(job.failure) === undefined
+  ? []
+  : ['The reason: the connection of its manifest is the same secret, under another name, and would revoke itself.', 'Name another connection in the manifest: a credential, or an account, with a secret of its own.', '']
+
 /** Undefined if nobody is left to write to. No word of the vendor's stands in it: mail travels in clear. */
 const compose = async ({ vault, publicUrl }: OwnerMailDeps, credential: KnownCredential, mailId: string): Promise<Mail | undefined> => {
   const { name, manifest: { owner: { email } } } = credential
@@ -139,6 +145,7 @@ const compose = async ({ vault, publicUrl }: OwnerMailDeps, credential: KnownCre
   const text = [
     `The credential ${name} ${expiresAt === undefined ? 'is due for a rotation' : `expires on ${expiresAt.slice(0, 10)}`}, so a rotation was opened, and its current value was tried at the vendor.`,
     'That failed. Nothing was changed: the value that is in use stays as it is, also if it no longer works.', '',
+    ...ownConnection(credential),
     'What the vendor said, and what to do next:', '',
     `  chancery rotate ${name}`, '',
     `Chancery is at ${publicUrl}.`, ''

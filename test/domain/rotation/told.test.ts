@@ -19,6 +19,11 @@ t.test('a made-up value that the vendor did not refuse', async (t) => {
   t.match(viewOf(into('verifying', tell('replace')).record(verified(1, [{ ...exchange('failed', '403'), probe: 'refuses_random', failure: 'no_refusal' }])))?.meaning, /refused_statuses/)
 })
 
+t.test('a connection that is the value itself', async (t) => {
+  const view = viewOf(into('verifying').record(verified(1, [exchange('passed'), { ...exchange('failed'), probe: 'may_mint', failure: 'is_the_connection' }])))
+  t.match(view, { state: 'verify_failed', meaning: /^Nothing was touched: the connection is what is to be rotated.*Put a manifest with another connection.*then verify again, or abort/ })
+})
+
 t.test('nothing is said to work that is dead, and each state that waits for something says what ends it', async (t) => {
   const told = into('abort_checking').record(oldDead([exchange('failed', '401')]))
   t.match(viewOf(told), { state: 'distributed', meaning: /^Every required consumer has the new value\. .*Abort was refused: the old value is dead, the way is forward\.$/ })

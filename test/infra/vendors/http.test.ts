@@ -144,6 +144,19 @@ t.test('by hand', async (t) => {
   t.same((await vendor.verify(value, { replace: false })).map(({ outcome }) => outcome), ['failed'])
 })
 
+t.test('a connection that is the value itself is never sent', async (t) => {
+  const { vendor, say, heard } = await parrot(t)
+  const value = new Secret('connection-secret')
+  say({ status: 200 })
+  t.match((await vendor.verify(value, { replace: false })).map(({ probe, outcome, failure, answer }) => [probe, outcome, failure, answer === undefined]),
+    [['authenticate', 'passed', undefined, false], ['metadata', 'passed', undefined, false], ['may_mint', 'failed', 'is_the_connection', true]])
+  t.equal(heard.length, 2)
+  t.match(await vendor.verify(value, { replace: true }), [{ probe: 'may_mint', failure: 'is_the_connection' }])
+  t.match(await vendor.revoke({ tokenId: 'id-1', value }), { status: 'refused', exchange: { probe: 'revoke', failure: 'is_the_connection' } })
+  t.equal(heard.length, 2, 'nothing was asked with it')
+  t.match(await vendor.revoke({ tokenId: 'id-1', value: new Secret('connection-secre') }), { status: 'revoked' })
+})
+
 t.test('stage 1 tries a made-up value once: it has to be refused as the old one will have to be', async (t) => {
   const { vendor, say, heard, url, outgoing } = await parrot(t)
   const value = new Secret('sk_live_4eC39HqLyjWDarjtT1zdp7dc')

@@ -206,7 +206,7 @@ t.test('verify: what is wrong is said, and nothing is changed', async (t) => {
   t.same(dead.map(({ probe, outcome }) => [probe, outcome]), [['may_mint', 'passed'], ['refuses_random', 'passed']], 'replace does not try the old one')
   t.match(await vendorWith(undefined, { group: `${group}_x` }).verify(old, { replace: true }), [{ outcome: 'failed', answer: { body: /"group_exists":false/ } }])
   const itself = await vendorWith(urlOf(`${group}_weak`)).verify(new Secret(urlOf(`${group}_weak`)), { replace: false })
-  t.match(itself.at(-1), { outcome: 'failed', answer: { body: /"is_old":true/ } }, 'the connection is not the credential')
+  t.match(itself.at(-1), { outcome: 'failed', failure: 'is_the_connection', answer: { body: /"is_old":true/ } }, 'the connection is not the credential')
   t.same(await roles(), before)
   clean(t, seen, [passwordOf, 'hunter2-hunter2', old.reveal()])
 })

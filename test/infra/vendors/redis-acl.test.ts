@@ -186,7 +186,7 @@ t.test('verify and check: what is wrong is said', async (t) => {
     ['a connection with another password', old, ground(port, { connection: url('admin', 'another-one') }), ['passed', 'passed', 'failed'], { answer: { status: 'WRONGPASS' } }],
     ['a connection that may not', old, ground(port, { connection: url('weak', adminPassword) }), ['passed', 'passed', 'failed'], { failure: 'not_allowed', answer: { body: /may not run ACL SETUSER/ } }, /weak may not run ACL SETUSER/],
     ['a connection that may ask nothing', old, ground(port, { connection: url('blind', oldPassword) }), ['passed', 'passed', 'failed'], { answer: { status: 'NOPERM' } }],
-    ['a connection that is the user itself', new Secret(url('boss', adminPassword)), ground(port, { user: 'boss', connection: url('boss', adminPassword) }), ['passed', 'passed', 'failed'], { answer: { body: /cannot rotate itself/ } }, /cannot rotate itself/],
+    ['a connection that is the user itself', new Secret(url('boss', adminPassword)), ground(port, { user: 'boss', connection: url('boss', adminPassword) }), ['passed', 'passed', 'failed'], { failure: 'is_the_connection', answer: { body: /cannot rotate itself/ } }, /cannot rotate itself/],
     ['every password', value('anything-at-all', 'open'), ground(port, { user: 'open' }), ['passed', 'passed', 'failed'], { answer: { body: /nopass/ } }, /takes every password/],
     ['another Redis behind the connection', old, ground(neither.port, { connection: url('admin', adminPassword), user: 'off' }), ['passed', 'failed'], { failure: 'another_user' }]
   ]
