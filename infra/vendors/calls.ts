@@ -15,7 +15,7 @@ const given = {
 type CallName = keyof typeof given
 
 const callsOf = (vendor: HttpSettings): Array<[CallName, HttpCall]> => vendor.kind === 'manual'
-  ? [['authenticate', vendor.authenticate]]
+  ? [['authenticate', vendor.authenticate], ...vendor.metadata === undefined ? [] : [['metadata', vendor.metadata] as [CallName, HttpCall]]]
   : [
       ['authenticate', vendor.authenticate], ['metadata', vendor.metadata], ['mayMint', vendor.mayMint],
       ['mint/call', vendor.mint.call], ['list/call', vendor.list.call], ['revoke', vendor.revoke]

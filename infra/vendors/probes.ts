@@ -1,6 +1,6 @@
 // Stage 1's probes: asked one after the other, and at the end whether the vendor refuses a value that nobody has.
 import { randomBytes, randomInt } from 'node:crypto'
-import type { Exchange } from '../../src/domain/credential/fields.ts'
+import { holdsUp, type Exchange } from '../../src/domain/credential/fields.ts'
 import { Secret } from '../../src/domain/credential/secret.ts'
 import type { VendorGateway } from '../../src/rotation-ports.ts'
 
@@ -10,7 +10,7 @@ export const inOrder = async (probes: ReadonlyArray<() => Promise<{ exchange: Ex
   for (const probe of probes) {
     const { exchange } = await probe()
     exchanges.push(exchange)
-    if (exchange.outcome !== 'passed') break
+    if (!holdsUp(exchange)) break
   }
   return exchanges
 }

@@ -132,9 +132,9 @@ const failureOf = ({ failure }: JobView, width: number): Line[] =>
 /** Probes whose name alone would be read as their answer. */
 const questions: Readonly<Record<string, string>> = { refused: 'refused?', refuses_random: 'refuses a made-up value?' }
 
-export const inWords = ({ probe, request, answer, failure }: Exchange): string[] => [
+export const inWords = ({ probe, outcome, request, answer, failure }: Exchange): string[] => [
   `${questions[probe] ?? probe}: ${request.method} ${request.target}`,
-  answer === null ? `no answer: ${failure ?? 'unknown'}` : `answered ${answer.status}${answer.body === undefined || answer.body === '' ? '' : `: ${answer.body}`}`
+  outcome === 'by_hand' ? 'not asked: it is left to the operator' : answer === null ? `no answer: ${failure ?? 'unknown'}` : `answered ${answer.status}${answer.body === undefined || answer.body === '' ? '' : `: ${answer.body}`}`
 ]
 
 /** Why a consumer closes the gate, in words; what is not known here is printed as it came. */

@@ -45,7 +45,7 @@ interface ConsumerFact { consumer: string, status?: string, outcome?: string }
 /** A request to a vendor or a consumer and its answer, scrubbed of secrets by the service. */
 export interface Exchange {
   probe: string
-  outcome: 'passed' | 'failed' | 'unknown'
+  outcome: 'passed' | 'failed' | 'unknown' | 'by_hand'
   request: { method: string, target: string, headers?: Record<string, string>, body?: string }
   answer: { status: string, headers?: Record<string, string>, body?: string } | null
   failure: string | null

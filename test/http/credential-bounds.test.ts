@@ -106,6 +106,21 @@ t.test('a connection is another secret than the value, whatever their names', as
   t.equal((await vendor.look()).writes, writes)
 })
 
+t.test('by hand: what is asked is shown as asked, what is left to a human as that', async (t) => {
+  const metadata = { ...call('value', vendor.url), url: `${vendor.url}/oauth/authorizations/~` }
+  const { vendor: hand, ...rest } = byHand()
+  t.match(errorsOf(await put('hand', { ...rest, vendor: { ...hand, metadata: { ...metadata, headers: {} } } })), [/^\/vendor\/metadata: .*\{\{value\}\} has to stand in it/])
+  t.equal((await put('hand', { ...rest, vendor: { ...hand, metadata } })).status, 200)
+  t.match((await asOperator('GET', `${PATH}/hand`)).body, { manifest: { vendor: { metadata } } })
+  const { secret } = await vendor.issue({ description: 'hand' })
+  t.equal((await asOperator('POST', `${PATH}/hand/value`, { value: secret.reveal(), ...WHY })).status, 200)
+  const job = await world.open('hand')
+  t.match(await world.step('hand', job, 'verify'), { status: 202, body: { state: 'verified' } })
+  const { body } = await asOperator('GET', `${PATH}/hand/rotations/${job.rotation_id}/transcript`)
+  const { exchanges } = (body['items'] as Array<{ exchanges: Array<{ probe: string, outcome: string }> }>).at(-1) ?? { exchanges: [] }
+  t.same(exchanges.map(({ probe, outcome }) => [probe, outcome]), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'by_hand'], ['refuses_random', 'passed']])
+})
+
 t.test('who may not issue tokens writes no manifest that issues them', async (t) => {
   const { body } = await service.request('POST', '/api/v1/principals', { name: 'robot', kind: 'service', roles: [] })
   const manifest = { ...usual, connection: undefined, vendor: { kind: 'chancery-token', principal_id: body['principal_id'] } }

@@ -28,7 +28,7 @@ const vendors: Readonly<Record<string, { vendor: object, connection?: object }>>
   manual: {
     vendor: {
       kind: 'manual', instructions: 'Make a new key at https://console.vendor.example/keys; paste it when you distribute. Delete the old one there when you revoke.',
-      authenticate: call('GET', '/whoami', [200], asValue), refused_statuses: [401]
+      authenticate: call('GET', '/whoami', [200], asValue), metadata: call('GET', '/tokens/current', [200], asValue), refused_statuses: [401]
     }
   }
 }

@@ -12,6 +12,9 @@ export const VendorTokenId = () => Type.String({ minLength: 1, maxLength: 256 })
 export const Fingerprint = () => Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })
 const Headers = () => Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 2048 }))
 
+/** `by_hand`: nothing was asked of anybody, it is left to the human; neither a yes nor a no. */
+export const exchangeOutcomes = ['passed', 'failed', 'unknown', 'by_hand'] as const
+
 /**
  * One request to a vendor or a consumer and what came back, scrubbed of every secret: what the transcript replays.
  * `status` is the vendor's own (an HTTP status, an SQLSTATE, a Redis error's first word).
@@ -19,7 +22,7 @@ const Headers = () => Type.Record(Type.String({ maxLength: 128 }), Type.String({
 export const ExchangeField = () => Type.Object({
   /** What it was for: `authenticate`, `metadata`, `may_mint`, `refuses_random`, `list`, `mint`, `revoke`, `refused`, `push`, `healthcheck` … */
   probe: Word(),
-  outcome: Type.Union([Type.Literal('passed'), Type.Literal('failed'), Type.Literal('unknown')]),
+  outcome: Type.Union(exchangeOutcomes.map((word) => Type.Literal(word))),
   request: Type.Object({
     method: Type.String({ maxLength: 32 }), target: Type.String({ maxLength: 2048 }), headers: Type.Optional(Headers()), body: Type.Optional(Type.String({ maxLength: 4096 }))
   }, closed),
@@ -32,3 +35,6 @@ export const ExchangeField = () => Type.Object({
   tookMs: Type.Integer({ minimum: 0 })
 }, closed)
 export type Exchange = Static<ReturnType<typeof ExchangeField>>
+
+/** True where stage 1 may go on: nothing spoke against it. */
+export const holdsUp = ({ outcome }: Pick<Exchange, 'outcome'>): boolean => outcome === 'passed' || outcome === 'by_hand'

@@ -29,7 +29,7 @@ const checkConnection = (credential: string, { vendor, connection }: Manifest): 
 }
 
 const checkTemplates = (vendor: VendorSettings): ManifestError[] => {
-  if (vendor.kind === 'manual') return withValue('/vendor/authenticate', vendor.authenticate)
+  if (vendor.kind === 'manual') return [...withValue('/vendor/authenticate', vendor.authenticate), ...vendor.metadata === undefined ? [] : withValue('/vendor/metadata', vendor.metadata)]
   if (vendor.kind !== 'http') return []
   const byConnection = { '/vendor/mayMint': vendor.mayMint, '/vendor/mint/call': vendor.mint.call, '/vendor/list/call': vendor.list.call, '/vendor/revoke': vendor.revoke }
   return [

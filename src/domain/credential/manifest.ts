@@ -73,6 +73,8 @@ const ManualVendor = () => Type.Object({
   /** What the operator is told to do. */
   instructions: Type.String({ minLength: 1, maxLength: 2048 }),
   authenticate: HttpCall(),
+  /** With the value, where the vendor can be asked: its metadata can be read. */
+  metadata: Type.Optional(HttpCall()),
   refusedStatuses: RefusedStatuses()
 }, closed)
 

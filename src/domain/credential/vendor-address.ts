@@ -9,7 +9,7 @@ const addressesOf = (vendor: VendorSettings): string[] => {
       const { authenticate, metadata, mayMint, mint, list, revoke } = vendor
       return [authenticate, metadata, mayMint, mint.call, list.call, revoke].map(({ url }) => placeOf(url))
     }
-    case 'manual': return [placeOf(vendor.authenticate.url)]
+    case 'manual': return [vendor.authenticate, ...vendor.metadata === undefined ? [] : [vendor.metadata]].map(({ url }) => placeOf(url))
     case 'postgres-role':
     case 'redis-acl': return [placeOf(vendor.address)]
     case 'chancery-token': return [vendor.principalId]

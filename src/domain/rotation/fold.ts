@@ -1,6 +1,6 @@
 // Folds the facts of a rotation into its credential. Never throws.
 import type { RecordedOf } from '../catalogue.ts'
-import type { Exchange } from '../credential/fields.ts'
+import { holdsUp, type Exchange } from '../credential/fields.ts'
 import type { KnownCredential } from '../credential/state.ts'
 import type { Instant } from '../event.ts'
 import type { RotationFact } from './fact.ts'
@@ -153,7 +153,7 @@ const foldJob = (job: Job, event: Exclude<RotationFact, { type: 'rotation.opened
   }
 }
 
-const failing = (exchanges: readonly Exchange[]): Exchange | undefined => exchanges.find(({ outcome }) => outcome !== 'passed') ?? exchanges.at(-1)
+const failing = (exchanges: readonly Exchange[]): Exchange | undefined => exchanges.find((exchange) => !holdsUp(exchange)) ?? exchanges.at(-1)
 
 const minting = (attempt: number, status: Minting['status'], at: Instant): Minting => ({ attempt, status, valueId: undefined, label: undefined, pasted: undefined, at })
 const minted = ({ minting: known }: Job, status: Minting['status'], at: Instant): Minting => ({ ...known ?? minting(1, status, at), status, at })

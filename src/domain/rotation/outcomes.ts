@@ -1,7 +1,7 @@
 // What the reactor records before and after it asks a vendor: nothing where the job has moved on meanwhile.
 import type { EventOf } from '../catalogue.ts'
 import { openJob } from '../credential/credential.ts'
-import type { Exchange } from '../credential/fields.ts'
+import { holdsUp, type Exchange } from '../credential/fields.ts'
 import type { Credential, KnownCredential } from '../credential/state.ts'
 import { superseded } from '../credential/superseded.ts'
 import { orphansAmong, type Listed } from './orphans.ts'
@@ -28,7 +28,7 @@ const seen = (exchanges: readonly Exchange[]) => exchanges.length === 0 ? {} : {
 
 export const verified = (attempt: number, exchanges: readonly Exchange[]): Outcome => ({ job, of, at }) => {
   if (job.state !== 'verifying' || job.verifyAttempt !== attempt) return []
-  return exchanges.length > 0 && exchanges.every(({ outcome }) => outcome === 'passed')
+  return exchanges.length > 0 && exchanges.every(holdsUp)
     ? [{ type: 'rotation.verified', data: { ...of, attempt, exchanges: few(exchanges), verifiedAt: at } }]
     : [{ type: 'rotation.verify_failed', data: { ...of, attempt, exchanges: few(exchanges), failedAt: at } }]
 }

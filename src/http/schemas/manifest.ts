@@ -45,6 +45,7 @@ const Manual = Type.Object({
   kind: Type.Literal('manual'),
   instructions: Text(2048, 'What the operator is told to do'),
   authenticate: Call('With the value: it authenticates'),
+  metadata: Type.Optional(Call('With the value, where the vendor can be asked: its metadata can be read')),
   refused_statuses: Refused()
 }, closed)
 

@@ -1,6 +1,6 @@
 // What the routes of rotations take and give.
 import { Type } from '@sinclair/typebox'
-import { CredentialName, Fingerprint, SubscriberName, VendorTokenId } from '../../domain/credential/fields.ts'
+import { CredentialName, exchangeOutcomes, Fingerprint, SubscriberName, VendorTokenId } from '../../domain/credential/fields.ts'
 import { distributeStatuses, modes, proofOutcomes, ticketChecks, triggers } from '../../domain/rotation/events.ts'
 import { jobStates, stepNames } from '../../domain/rotation/job.ts'
 import { Accepted, closed, DecimalString, Id, Nullable, OneOf, Reason, Ticket, Time } from './shared.ts'
@@ -42,7 +42,7 @@ const Headers = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLe
 /** A request and its answer, scrubbed of secrets; `status` is the other side's own word. */
 const Exchange = Type.Object({
   probe: Word(),
-  outcome: OneOf(['passed', 'failed', 'unknown'] as const),
+  outcome: OneOf(exchangeOutcomes, { description: 'by_hand: nothing was asked, it is left to the operator' }),
   request: Type.Object({ method: Type.String({ maxLength: 32 }), target: Type.String({ maxLength: 2048 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed),
   answer: Nullable(Type.Object({ status: Type.String({ maxLength: 64 }), headers: Type.Optional(Headers), body: Type.Optional(Type.String({ maxLength: 4096 })) }, closed)),
   failure: Nullable(Word(), 'Why there is no answer'),

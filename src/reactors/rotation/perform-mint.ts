@@ -1,6 +1,6 @@
 // Stage 1, and minting: each request to the vendor once, its outcome recorded, what is unknown settled by the vendor's list.
 import { credentialAggregate, openJob } from '../../domain/credential/credential.ts'
-import type { Exchange } from '../../domain/credential/fields.ts'
+import { holdsUp, type Exchange } from '../../domain/credential/fields.ts'
 import { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
 import { labelOf, orphansAmong } from '../../domain/rotation/orphans.ts'
@@ -17,7 +17,7 @@ export const verify = async ({ deps, gateway, job, record }: Turn, { attempt, va
   // A dead value is not tried now. In the end it is, unless the vendor's list can show that its token is gone.
   const needless = replace && gateway.lists && job.oldValue.vendorTokenId !== undefined
   const exchanges = value === undefined && !needless ? [valueMissing(deps.clock.now())] : await gateway.verify(value ?? new Secret(''), { replace })
-  const tokenId = replace || exchanges.some(({ outcome }) => outcome !== 'passed') ? undefined : job.oldValue.vendorTokenId
+  const tokenId = replace || !exchanges.every(holdsUp) ? undefined : job.oldValue.vendorTokenId
   await record(verified(attempt, tokenId === undefined ? exchanges : [...exchanges, ...await lookedUp(gateway, tokenId)]))
   return undefined
 }

@@ -134,14 +134,23 @@ t.test('by hand', async (t) => {
   const value = new Secret('the-value')
   say(({ headers }) => ({ status: headers['x-key'] === 'the-value' ? 200 : 401 }))
   t.same((await vendor.verify(value, { replace: false })).map(({ probe, outcome, failure }) => [probe, outcome, failure]),
-    [['authenticate', 'passed', undefined], ['may_mint', 'passed', 'by_hand'], ['refuses_random', 'passed', undefined]])
+    [['authenticate', 'passed', undefined], ['may_mint', 'by_hand', 'by_hand'], ['refuses_random', 'passed', undefined]])
   t.same((await vendor.verify(value, { replace: true })).map(({ probe }) => probe), ['may_mint', 'refuses_random'])
   t.equal(heard.length, 3)
   t.same([(await vendor.mint({ label: 'a', valueId: 'b' })).status, (await vendor.list()).status, (await vendor.revoke({ value })).status], ['refused', 'failed', 'revoked'])
+  t.match(await vendor.revoke({ value }), { exchange: { outcome: 'by_hand' } })
   t.equal((await vendor.probeRefused(value)).status, 'accepted')
   say({ status: 401 })
   t.equal((await vendor.probeRefused(value)).status, 'refused')
   t.same((await vendor.verify(value, { replace: false })).map(({ outcome }) => outcome), ['failed'])
+
+  const metadata: HttpCall = { ...authenticate, url: `${url}/tokens/mine` }
+  const telling = manualVendor({ vendor: { kind: 'manual', instructions: 'Ask Ada.', authenticate, metadata, refusedStatuses: [401] }, outgoing })
+  for (const [status, outcomes] of [[200, [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'by_hand'], ['refuses_random', 'passed']]], [403, [['authenticate', 'passed'], ['metadata', 'failed']]]] as const) {
+    say(({ url: path, headers }) => ({ status: headers['x-key'] !== 'the-value' ? 401 : path === '/tokens/mine' ? status : 200 }))
+    t.same((await telling.verify(value, { replace: false })).map(({ probe, outcome }) => [probe, outcome]), outcomes)
+  }
+  t.same((await telling.verify(value, { replace: true })).map(({ probe }) => probe), ['may_mint', 'refuses_random'])
 })
 
 t.test('a connection that is the value itself is never sent', async (t) => {
@@ -228,6 +237,7 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
   t.same(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://db.example/' }, { account: 'string' }), [])
   t.match(await check({ kind: 'chancery-token', principalId: '0197b6a0-0000-7000-8000-000000000000' }), [/^\/vendor\/principalId: .*names no principal/])
   t.equal((await check({ kind: 'manual', instructions: 'x', authenticate: { ...good.authenticate, url: 'nonsense' }, refusedStatuses: [401] })).length, 1)
+  t.match(await check({ kind: 'manual', instructions: 'x', authenticate: good.authenticate, metadata: { ...good.metadata, url: 'nonsense' }, refusedStatuses: [401] }), [/^\/vendor\/metadata: /])
   t.match(await check({ kind: 'postgres-role', group: 'g', address: 'postgres://me@db.example/' }, { account: 'string' }), [/^\/vendor\/address: .*holds a name or a password/])
 })
 
