@@ -121,6 +121,22 @@ t.test('by hand: what is asked is shown as asked, what is left to a human as tha
   t.same(exchanges.map(({ probe, outcome }) => [probe, outcome]), [['authenticate', 'passed'], ['metadata', 'passed'], ['may_mint', 'by_hand'], ['refuses_random', 'passed']])
 })
 
+t.test('a manifest by which the value in use could not be revoked any more is no manifest of it', async (t) => {
+  const { revoke } = vendorOf(usual) as { revoke: { url: string, headers: object } }
+  const byValue = { ...usual, vendor: { ...vendorOf(usual), revoke: { ...revoke, url: `${vendor.url}/oauth/revocations`, headers: { ...revoke.headers, 'x-revoke': '{{value}}' } } } }
+  const { tokenId, secret } = await vendor.issue({ description: 'nameless' })
+  const adopt = (more: object = {}) => asOperator('POST', `${PATH}/nameless/value`, { value: secret.reveal(), ...WHY, ...more })
+  t.equal((await put('nameless', byValue)).status, 200)
+  t.equal((await adopt()).status, 200)
+  const refused = await put('nameless', usual)
+  t.match(refused, { status: 422, body: { code: 'manifest_invalid' } })
+  t.match(errorsOf(refused), [/^\/vendor\/revoke: \{\{token_id\}\} stands in it, .*Adopt the value again, with vendor_token_id/])
+  t.not((await asOperator('GET', `${PATH}/nameless`)).body['value'], null, 'it is still good for what it was adopted for')
+  t.equal((await adopt({ vendor_token_id: tokenId })).status, 200)
+  t.equal((await put('nameless', usual)).status, 200)
+  await world.open('nameless')
+})
+
 t.test('who may not issue tokens writes no manifest that issues them', async (t) => {
   const { body } = await service.request('POST', '/api/v1/principals', { name: 'robot', kind: 'service', roles: [] })
   const manifest = { ...usual, connection: undefined, vendor: { kind: 'chancery-token', principal_id: body['principal_id'] } }

@@ -8,7 +8,7 @@ import { connectedAddresses, leadsTo } from '../../domain/credential/vendor-addr
 import { refuse } from '../../domain/codes.ts'
 import type { Credential } from '../../domain/credential/state.ts'
 import type { Instant } from '../../domain/event.ts'
-import { adopt, letGo, putManifestOn } from '../../domain/rotation/open.ts'
+import { adopt, checkNext, letGo, putManifestOn } from '../../domain/rotation/open.ts'
 import type { CommandContext } from '../context.ts'
 import { notReused } from '../execute.ts'
 import { checkedTicket, type CredentialReceipt, type RotationDeps } from './deps.ts'
@@ -24,7 +24,7 @@ export const putManifest = async (
   const { state, commands } = await aggregates.current(credentialAggregate, name)
   const repeated = commands.has(context.commandId)
   if (!repeated) {
-    const errors = [...checkManifest(name, manifest), ...await checkConnection(deps, name, manifest, state), ...await vendors.check({ credential: name, manifest })]
+    const errors = [...checkManifest(name, manifest), ...checkNext(state, manifest), ...await checkConnection(deps, name, manifest, state), ...await vendors.check({ credential: name, manifest })]
     if (errors.length > 0) throw manifestInvalid(errors)
   }
   const ticket = repeated || letGo(state, manifest).length === 0 ? undefined : await checkedTicket(deps, context)

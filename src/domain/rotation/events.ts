@@ -21,6 +21,8 @@ const oneOf = <T extends string>(words: readonly T[]) => Type.Union(words.map((w
 export const ticketChecks = ['open', 'format'] as const
 export const TicketCheck = () => oneOf(ticketChecks)
 const of = () => ({ credential: CredentialName(), rotationId: Uuid() })
+/** Of a mail to the owner, which may be about no rotation (ADR 0194). */
+const ofMail = () => ({ credential: CredentialName(), rotationId: Type.Optional(Uuid()) })
 const Consumers = () => Type.Array(SubscriberName(), { maxItems: 500 })
 const Exchanges = () => Type.Array(ExchangeField(), { maxItems: 8 })
 /** Facts of earlier versions do not have it. */
@@ -157,15 +159,15 @@ export const rotationEvents = {
     ...of(), asked: oneOf(vainAsks), tries: Count(), exchanges: Exchanges(), askedAt: InstantField()
   }, closed)),
 
-  // Told to the owner, where a rotation that opened itself could not be verified
-  'rotation.owner_mail_requested': defineEvent(1, 'Stage 1 of a rotation that the schedule opened failed: the credential\'s owner is to be told by mail.', Type.Object({
-    ...of(), mailId: Uuid(), requestedAt: InstantField()
+  // Told to the owner, where a rotation that opened itself could not be verified, or none could be opened
+  'rotation.owner_mail_requested': defineEvent(1, 'The credential\'s owner is to be told by mail: stage 1 of a rotation that the schedule opened failed, or it could open none; then no rotation is named.', Type.Object({
+    ...ofMail(), mailId: Uuid(), requestedAt: InstantField()
   }, closed)),
-  'rotation.owner_mail_attempted': defineEvent(1, 'A process is about to hand the mail over.', Type.Object({ ...of(), mailId: Uuid(), attempt: Count(), attemptedAt: InstantField() }, closed)),
+  'rotation.owner_mail_attempted': defineEvent(1, 'A process is about to hand the mail over.', Type.Object({ ...ofMail(), mailId: Uuid(), attempt: Count(), attemptedAt: InstantField() }, closed)),
   'rotation.owner_mail_sent': defineEvent(1, 'The mail to the owner was handed over.', Type.Object({
-    ...of(), mailId: Uuid(), attempt: Count(), replyCode: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })), sentAt: InstantField()
+    ...ofMail(), mailId: Uuid(), attempt: Count(), replyCode: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })), sentAt: InstantField()
   }, closed)),
   'rotation.owner_mail_failed': defineEvent(1, 'The mail to the owner was not handed over; `final`: nobody tries again.', Type.Object({
-    ...of(), mailId: Uuid(), attempt: Count(), final: Type.Boolean(), replyCode: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })), failedAt: InstantField()
+    ...ofMail(), mailId: Uuid(), attempt: Count(), final: Type.Boolean(), replyCode: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })), failedAt: InstantField()
   }, closed))
 }

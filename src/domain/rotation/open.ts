@@ -2,6 +2,7 @@
 import type { EventOf } from '../catalogue.ts'
 import { refuse } from '../codes.ts'
 import { openJob } from '../credential/credential.ts'
+import { manifestInvalid, type ManifestError } from '../credential/manifest-check.ts'
 import type { Manifest } from '../credential/manifest.ts'
 import { superseded } from '../credential/superseded.ts'
 import { leadsElsewhere, needsTokenId, otherVendor } from '../credential/vendor-address.ts'
@@ -23,6 +24,17 @@ const notOpen = (credential: KnownCredential): void => {
   refuse('rotation_open', 'A rotation of this credential is open. Bring it to its end, or abort it.', { rotation_id: job.rotationId, state: job.state })
 }
 
+/** True if the vendor could not be told which token to revoke: no rotation of it can be opened (ADR 0194). */
+export const lacksTokenId = ({ value, manifest }: Pick<KnownCredential, 'value' | 'manifest'>): boolean =>
+  value !== undefined && value.vendorTokenId === undefined && needsTokenId(manifest.vendor)
+
+/** What is wrong with a manifest as the next version of this credential's: the value in use could not be revoked by it any more. */
+export const checkNext = (credential: Credential, { vendor }: Pick<Manifest, 'vendor'>): ManifestError[] => {
+  if (credential.status === 'absent' || leadsElsewhere(credential.manifest.vendor, vendor)) return []
+  if (lacksTokenId(credential) || !lacksTokenId({ value: credential.value, manifest: { ...credential.manifest, vendor } })) return []
+  return [{ path: '/vendor/revoke', message: '{{token_id}} stands in it, and the id of the value in use is not known. Adopt the value again, with vendor_token_id, the id that the vendor gave it; then put this manifest.' }]
+}
+
 export interface Opening { rotationId: string, mode: Mode, trigger: Trigger, confirm: string | undefined, ticket: 'open' | 'format' | undefined, at: Date }
 
 /** Refuses with `subject_not_found`, `rotation_open`, `value_missing`, and for `replace` with `confirmation_mismatch` and `ticket_invalid`. */
@@ -31,7 +43,7 @@ export const open = (state: Credential, { rotationId, mode, trigger, confirm, ti
   notOpen(credential)
   const { name, version, value } = credential
   if (value === undefined) return refuse('value_missing', 'Chancery does not have the value that is in use. Adopt it first: POST /api/v1/credentials/{name}/value.')
-  if (value.vendorTokenId === undefined && needsTokenId(credential.manifest.vendor)) {
+  if (lacksTokenId(credential)) {
     refuse('conflict', 'The vendor has to be told which token to revoke, and the id of the one in use is not known. Adopt the value again, with vendor_token_id.')
   }
   if (mode === 'replace') {
@@ -49,12 +61,14 @@ export const letGo = (credential: Credential, manifest: Manifest): string[] => {
 }
 
 /**
- * Refuses with `ticket_invalid`, and with `rotation_open` another vendor while a token of the present one may be in the making. Other
+ * Refuses with `ticket_invalid`, with `manifest_invalid` what `checkNext` finds, and with `rotation_open` another vendor while a token of the present one may be in the making. Other
  * addresses of the vendor void the value: it was handed over for the ones before (the issue: a changed URL voids what was stored for it).
  */
 export const putManifestOn = (
   credential: Credential, { name, manifest, ticket, at, graceMs }: { name: string, manifest: Manifest, ticket: 'open' | 'format' | undefined, at: Date, graceMs: number }
 ): Facts => {
+  const errors = checkNext(credential, manifest)
+  if (errors.length > 0) throw manifestInvalid(errors)
   const gone = letGo(credential, manifest)
   if (gone.length > 0 && ticket === undefined) {
     refuse('ticket_invalid', `While a rotation is open, a required consumer leaves or becomes optional only with a ticket: ${gone.join(', ')}.`, { consumers: gone })

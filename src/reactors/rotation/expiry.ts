@@ -7,6 +7,8 @@ import { Refusal, type Code } from '../../domain/codes.ts'
 import type { KnownCredential } from '../../domain/credential/state.ts'
 import type { DueRotation, RotationQueries } from '../../rotation-queries.ts'
 import type { ReactorLog } from '../engine.ts'
+import { lacksTokenId } from '../../domain/rotation/open.ts'
+import type { Job } from '../../domain/rotation/state.ts'
 import { mailIdOf } from './owner-mail.ts'
 import { runSchedule, type RunningSchedule } from '../schedule.ts'
 
@@ -44,9 +46,9 @@ const carryOut = async (deps: RotationDeps, name: string): Promise<void> => {
     if (state.status === 'absent') return
     const job = openJob(state)
     if (job === undefined) {
-      if (isDue(state, deps.clock.now())) await openAndVerify(deps, state)
+      if (isDue(state, deps.clock.now())) await (lacksTokenId(state) ? askForMail(deps, state) : openAndVerify(deps, state))
     } else if (job.trigger === 'expiry' && job.state === 'opened') await verify(deps, name, job)
-    else if (job.trigger === 'expiry' && job.state === 'verify_failed') await askForMail(deps, name, job.rotationId)
+    else if (job.trigger === 'expiry' && job.state === 'verify_failed') await askForMail(deps, state, job)
   } catch (error) {
     if (!(error instanceof Refusal) || !overtaken.has(error.code)) throw error
   }
@@ -71,17 +73,22 @@ const verify = async (deps: RotationDeps, name: string, { rotationId, transition
   await takeStep(deps, { credential: name, rotationId, transition, step: { kind: 'verify' } }, contextOf(deps, 'verify', name, rotationId, String(transition)))
 }
 
-/** Intent first: the mail's reactor hands it over. */
-const askForMail = async (deps: RotationDeps, name: string, rotationId: string): Promise<void> => {
-  const context = contextOf(deps, 'owner-mail', name, rotationId)
+/** Intent first: the mail's reactor hands it over. Without a job none could be opened, and the mail says why. */
+const askForMail = async (deps: RotationDeps, { name, value }: KnownCredential, job?: Job): Promise<void> => {
+  const about = job === undefined ? { valueId: value?.valueId ?? '' } : { rotationId: job.rotationId }
+  const mailId = mailIdOf(deps.ids, name, about)
+  const context = contextOf(deps, 'owner-mail', mailId)
   await deps.aggregates.execute({
     aggregate: credentialAggregate,
     id: name,
     context,
     decide: (credential) => {
-      const job = openJob(credential)
-      if (job?.rotationId !== rotationId || job.state !== 'verify_failed') return []
-      return [{ type: 'rotation.owner_mail_requested', data: { credential: name, rotationId, mailId: mailIdOf(deps.ids, name, rotationId), requestedAt: context.at.toISOString() } }]
+      const open = openJob(credential)
+      const holds = job === undefined
+        ? credential.status === 'known' && open === undefined && credential.value?.valueId === value?.valueId && lacksTokenId(credential)
+        : open?.rotationId === job.rotationId && open.state === 'verify_failed'
+      if (!holds) return []
+      return [{ type: 'rotation.owner_mail_requested', data: { credential: name, ...job !== undefined && { rotationId: job.rotationId }, mailId, requestedAt: context.at.toISOString() } }]
     }
   })
 }
