@@ -2,6 +2,7 @@
 import type { Exchange } from './domain/credential/fields.ts'
 import type { ManifestError } from './domain/credential/manifest-check.ts'
 import type { Connection, Manifest, Subscriber } from './domain/credential/manifest.ts'
+import type { ManifestParts } from './domain/credential/manifest-parts.ts'
 import type { Secret } from './domain/credential/secret.ts'
 import type { Instant } from './domain/event.ts'
 
@@ -61,7 +62,7 @@ export interface VendorGateway {
 export interface Vendors {
   gateway (of: { credential: string, manifest: Manifest }): VendorGateway
   /** What is wrong with what a manifest reaches, in sentences with their places: an unknown account, a server that can do neither ACL SAVE nor CONFIG REWRITE, an address to which nothing is sent. */
-  check (of: { credential: string, manifest: Manifest }): Promise<ManifestError[]>
+  check (of: { credential: string, manifest: ManifestParts }): Promise<ManifestError[]>
 }
 
 /** `elsewhere`: it is not for the address that it was asked for; nothing was opened (ADR 0180). */

@@ -1,12 +1,13 @@
 // What is wrong with the requests that a manifest describes, in sentences, before any of them is sent.
 import type { ManifestError } from '../../src/domain/credential/manifest-check.ts'
-import type { HttpCall, Subscriber, VendorSettings } from '../../src/domain/credential/manifest.ts'
+import type { HttpCall } from '../../src/domain/credential/manifest.ts'
+import type { SubscriberParts, VendorPartsOf } from '../../src/domain/credential/manifest-parts.ts'
 import { jsonIn } from '../json.ts'
 import type { Failure } from '../outgoing/failures.ts'
 import { isTransportHeader, type Outgoing } from '../outgoing/index.ts'
 import { bodyKind, fill, namesIn, placeholders, type Placeholder } from './templates.ts'
 
-type HttpSettings = Extract<VendorSettings, { kind: 'http' | 'manual' }>
+type HttpSettings = VendorPartsOf<'http'> | VendorPartsOf<'manual'>
 
 /** What each call can be filled with. */
 const given = {
@@ -14,28 +15,26 @@ const given = {
 } as const satisfies Record<string, readonly Placeholder[]>
 type CallName = keyof typeof given
 
-const callsOf = (vendor: HttpSettings): Array<[CallName, HttpCall]> => vendor.kind === 'manual'
-  ? [['authenticate', vendor.authenticate], ...vendor.metadata === undefined ? [] : [['metadata', vendor.metadata] as [CallName, HttpCall]]]
-  : [
-      ['authenticate', vendor.authenticate], ['metadata', vendor.metadata], ['mayMint', vendor.mayMint],
-      ['mint/call', vendor.mint.call], ['list/call', vendor.list.call], ['revoke', vendor.revoke]
-    ]
+const callsOf = (vendor: HttpSettings): Array<[CallName, HttpCall | undefined]> => [
+  ['authenticate', vendor.authenticate], ['metadata', vendor.metadata],
+  ...vendor.kind === 'manual' ? [] : [['mayMint', vendor.mayMint], ['mint/call', vendor.mint?.call], ['list/call', vendor.list?.call], ['revoke', vendor.revoke]] as Array<[CallName, HttpCall | undefined]>
+]
 
 /** All of it at once, each sentence with the place of the call that it is about. */
 export const callProblems = (vendor: HttpSettings, outgoing: Pick<Outgoing, 'problem'>): ManifestError[] => {
-  const both = vendor.refusedStatuses.filter((status) => vendor.authenticate.expect.includes(status))
+  const both = (vendor.refusedStatuses ?? []).filter((status) => vendor.authenticate?.expect.includes(status) === true)
   return [
-    ...callsOf(vendor).flatMap(([name, call]) => problemsOf(call, given[name], outgoing).map((message) => ({ path: `/vendor/${name}`, message }))),
+    ...callsOf(vendor).flatMap(([name, call]) => call === undefined ? [] : problemsOf(call, given[name], outgoing).map((message) => ({ path: `/vendor/${name}`, message }))),
     ...(both.length > 0 ? [{ path: '/vendor/refusedStatuses', message: `The expected statuses of authenticate share ${both.join(', ')} with these: a status means either yes or refused.` }] : [])
   ]
 }
 
 /** Addresses of consumers to which nothing would ever be sent: better told before a token is minted for them. */
-export const consumerProblems = (consumers: readonly Subscriber[], outgoing: Pick<Outgoing, 'problem'>): ManifestError[] => consumers.flatMap(({ consumer, delivery, healthcheck }, at) => [
-  ...(delivery.kind === 'push' ? [['delivery/url', delivery.url] as const] : []), ['healthcheck', healthcheck] as const
+export const consumerProblems = (consumers: readonly SubscriberParts[], outgoing: Pick<Outgoing, 'problem'>): ManifestError[] => consumers.flatMap(({ consumer, delivery, healthcheck }, at) => [
+  ...(delivery?.kind === 'push' ? [['delivery/url', delivery.url] as const] : []), ['healthcheck', healthcheck] as const
 ].flatMap(([what, url]) => {
-  const failure = outgoing.problem(url)
-  return failure === undefined ? [] : [{ path: `/consumers/${at}/${what}`, message: `${consumer}: ${reasonFor(failure)}` }]
+  const failure = url === undefined ? undefined : outgoing.problem(url)
+  return failure === undefined ? [] : [{ path: `/consumers/${at}/${what}`, message: `${consumer ?? 'this consumer'}: ${reasonFor(failure)}` }]
 }))
 
 const reasonFor = (failure: Failure): string => reasons[failure] ?? `nothing can be sent to this address (${failure}).`

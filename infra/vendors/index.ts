@@ -1,6 +1,6 @@
 // The five kinds of vendors behind one port.
 import type { ManifestError } from '../../src/domain/credential/manifest-check.ts'
-import type { Manifest } from '../../src/domain/credential/manifest.ts'
+import { isWhole, type ManifestParts } from '../../src/domain/credential/manifest-parts.ts'
 import type { Secret } from '../../src/domain/credential/secret.ts'
 import { connectedAddresses } from '../../src/domain/credential/vendor-address.ts'
 import { assertNever } from '../../src/domain/event.ts'
@@ -50,9 +50,10 @@ export const createVendors = ({ outgoing, accounts, openCredential, own, fingerp
     check: async (described) => {
       const { manifest } = described
       const { vendor } = manifest
-      const problems = [...connectionProblems(manifest, accounts), ...consumerProblems(manifest.consumers, outgoing)]
+      const problems = [...connectionProblems(manifest, accounts), ...consumerProblems(manifest.consumers ?? [], outgoing)]
+      if (vendor?.kind === 'http' || vendor?.kind === 'manual') return [...problems, ...callProblems(vendor, outgoing)]
+      if (!isWhole(vendor)) return problems
       switch (vendor.kind) {
-        case 'http': case 'manual': return [...problems, ...callProblems(vendor, outgoing)]
         case 'chancery-token': return [...problems, ...at('/vendor/principalId', await chanceryTokenProblems({ vendor, own }))]
         case 'postgres-role': return [...problems, ...at('/vendor/address', postgresRoleProblems(vendor))]
         case 'redis-acl': return [...problems, ...at('/vendor', await redisAclProblems({ vendor, connection: strings(described, vendor.address) }))]
@@ -62,7 +63,7 @@ export const createVendors = ({ outgoing, accounts, openCredential, own, fingerp
   }
 }
 
-interface Described { credential: string, manifest: Manifest }
+interface Described { credential: string, manifest: Pick<ManifestParts, 'connection'> }
 
 const at = (path: string, messages: readonly string[]): ManifestError[] => messages.map((message) => ({ path, message }))
 
@@ -74,7 +75,7 @@ const ofAccount = (account: VendorAccount | undefined, address: string): OpenedC
   return byHttp ? account.hosts?.has(host) === true ? account.secret : 'elsewhere' : account.hosts === undefined ? account.secret : 'elsewhere'
 }
 
-const connectionProblems = ({ connection, vendor }: Manifest, accounts: Accounts): ManifestError[] => {
+const connectionProblems = ({ connection, vendor }: ManifestParts, accounts: Accounts): ManifestError[] => {
   if (connection === undefined || !('account' in connection)) return []
   const { account: name } = connection
   const account = accounts.account(name)
@@ -82,7 +83,7 @@ const connectionProblems = ({ connection, vendor }: Manifest, accounts: Accounts
   if (account === undefined) return at('/connection/account', [`connection.account names ${name}, which CHANCERY_VENDOR_ACCOUNTS_FILE does not hold${names.length === 0 ? '; it holds none' : `; it holds ${names.join(', ')}`}. Put it there and restart the service, or name another one, or a credential of Chancery that may mint: {"credential": "…"}.`])
   const foreign = connectedAddresses(vendor).filter((address) => ofAccount(account, address) === 'elsewhere')
   if (foreign.length === 0) return []
-  if (vendor.kind !== 'http') return at('/connection/account', [`The account ${name} is one with hosts, for a vendor of the kind http: CHANCERY_VENDOR_ACCOUNTS_FILE has to hold a connection string as its text.`])
+  if (vendor?.kind !== 'http') return at('/connection/account', [`The account ${name} is one with hosts, for a vendor of the kind http: CHANCERY_VENDOR_ACCOUNTS_FILE has to hold a connection string as its text.`])
   const hosts = [...new Set(foreign.map((address) => new URL(address).host))]
   return at('/connection/account', [`The account ${name} is not for ${hosts.join(', ')}: CHANCERY_VENDOR_ACCOUNTS_FILE has to name each host that its secret may be sent to, {"${name}": {"secret": …, "hosts": ${JSON.stringify(hosts)}}}.`])
 }

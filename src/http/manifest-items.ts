@@ -72,7 +72,8 @@ export const manifestOf = (wire: WireManifest, credential: string): Manifest => 
   }
 }
 
-const vendorOf = (vendor: WireManifest['vendor']): VendorSettings => {
+/** Takes what its schema found nothing wrong with. */
+export const vendorOf = (vendor: WireManifest['vendor']): VendorSettings => {
   switch (vendor.kind) {
     case 'http': {
       const { may_mint: mayMint, mint, list, refused_statuses: refusedStatuses, ...calls } = vendor

@@ -137,6 +137,31 @@ t.test('a manifest by which the value in use could not be revoked any more is no
   await world.open('nameless')
 })
 
+t.test('one answer tells all that is wrong: beside the manifest, with its form, and with what has the form', async (t) => {
+  const consumer = (name: string, more: object = {}) => ({ consumer: name, required: true, delivery: { kind: 'push', url: 'https://a.example/d' }, healthcheck: `https://${name}.example/h`, proof: { kind: 'possession' }, ...more })
+  const { mint, revoke, ...calls } = vendorOf(usual) as { mint: { call: object }, revoke: object }
+  const bad = {
+    ...usual,
+    vendor: { ...calls, mint: { call: { ...mint.call, url: 'https://169.254.169.254/' }, secret: 'no pointer', token_id: '/id' }, revoke: { ...revoke, url: vendor.url }, refused_statuses: [200] },
+    connection: { account: 'nobody' }, lifetime_days: 5, lead_days: 9,
+    consumers: [consumer('one', { required: undefined }), consumer('two', { proof: { kind: 'none', reason: 'x' } }), consumer('two'), consumer('four', { delivery: { kind: 'pull' }, healthcheck: 'https://10.0.0.1/h' })]
+  }
+  const answer = await asOperator('PUT', `${PATH}/bad`, { manifest: bad, ticket: 'no such form' })
+  t.match(answer, { status: 422, body: { code: 'manifest_invalid', detail: /^The manifest has \d+ errors, and so has what was sent beside it: mend them all/ } })
+  t.same([...new Set((answer.body['errors'] as Array<{ path: string }>).map(({ path }) => path))].sort(), [
+    '/body/reason', '/body/ticket', '/connection/account', '/consumers/0/required', '/consumers/1/delivery/url', '/consumers/1/proof', '/consumers/2/consumer', '/consumers/2/delivery/url', '/consumers/3/healthcheck',
+    '/lead_days', '/vendor/mint/call', '/vendor/mint/secret', '/vendor/refused_statuses/0', '/vendor/revoke'
+  ])
+  t.match(errorsOf(await asOperator('PUT', `${PATH}/bad`, { manifest: usual, ticket: '4711' })), [/^\/body\/reason: is missing/])
+  t.match(await asOperator('PUT', `${PATH}/bad`, { manifest: usual, ...WHY, ticket: 'no such form' }), { status: 422, body: { code: 'ticket_invalid' } })
+  t.match(errorsOf(await put('bad', { ...usual, connection: { account: 7 } })), [/^\/connection: must be an object/], 'what is told of its form is not told to be missing')
+  t.match(errorsOf(await asOperator('PUT', `${PATH}/bad`, WHY)), [/^: must be an object/])
+  t.match(await asOperator('PUT', `${PATH}/bad`, []), { status: 422 })
+  const issuing = { ...usual, connection: undefined, vendor: { kind: 'chancery-token', principal_id: 'nobody' } }
+  t.equal((await put('bad', issuing)).status, 403, 'the right comes before what is wrong')
+  t.equal((await asOperator('GET', `${PATH}/bad`)).status, 404)
+})
+
 t.test('who may not issue tokens writes no manifest that issues them', async (t) => {
   const { body } = await service.request('POST', '/api/v1/principals', { name: 'robot', kind: 'service', roles: [] })
   const manifest = { ...usual, connection: undefined, vendor: { kind: 'chancery-token', principal_id: body['principal_id'] } }

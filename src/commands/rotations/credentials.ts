@@ -1,8 +1,9 @@
 // Use cases on a credential itself: its manifest, and the value that is in use.
 import { canonical } from '../../domain/credential/canonical.ts'
 import { credentialAggregate } from '../../domain/credential/credential.ts'
-import { checkManifest, manifestInvalid, type ManifestError } from '../../domain/credential/manifest-check.ts'
+import { checkManifest, checkSize, manifestInvalid, type ManifestError } from '../../domain/credential/manifest-check.ts'
 import type { Manifest } from '../../domain/credential/manifest.ts'
+import { isWhole, type ManifestParts } from '../../domain/credential/manifest-parts.ts'
 import type { Secret } from '../../domain/credential/secret.ts'
 import { connectedAddresses, leadsTo } from '../../domain/credential/vendor-address.ts'
 import { refuse } from '../../domain/codes.ts'
@@ -20,11 +21,11 @@ import { checkedTicket, type CredentialReceipt, type RotationDeps } from './deps
 export const putManifest = async (
   deps: RotationDeps, { credential: name, manifest, ifMatch }: { credential: string, manifest: Manifest, ifMatch?: bigint }, context: CommandContext
 ): Promise<CredentialReceipt> => {
-  const { aggregates, vendors, rules } = deps
+  const { aggregates, rules } = deps
   const { state, commands } = await aggregates.current(credentialAggregate, name)
   const repeated = commands.has(context.commandId)
   if (!repeated) {
-    const errors = [...checkManifest(name, manifest), ...checkNext(state, manifest), ...await checkConnection(deps, name, manifest, state), ...await vendors.check({ credential: name, manifest })]
+    const errors = [...await manifestErrors(deps, name, manifest), ...checkSize(manifest)]
     if (errors.length > 0) throw manifestInvalid(errors)
   }
   const ticket = repeated || letGo(state, manifest).length === 0 ? undefined : await checkedTicket(deps, context)
@@ -34,8 +35,20 @@ export const putManifest = async (
   })
 }
 
+/** All that is wrong with what there is of a manifest, also where its other parts have not the form that they need. */
+export const manifestErrors = async (deps: RotationDeps, name: string, manifest: ManifestParts): Promise<ManifestError[]> => {
+  const { state } = await deps.aggregates.current(credentialAggregate, name)
+  const { vendor } = manifest
+  return [
+    ...checkManifest(name, manifest),
+    ...isWhole(vendor) ? checkNext(state, { vendor }) : [],
+    ...await checkConnection(deps, name, manifest, state),
+    ...await deps.vendors.check({ credential: name, manifest })
+  ]
+}
+
 /** A credential that serves as a connection is used at its own vendor, and nowhere else: whoever writes this manifest need not be trusted with it (ADR 0181). */
-const checkConnection = async ({ aggregates }: RotationDeps, name: string, { vendor, connection }: Manifest, before: Credential): Promise<ManifestError[]> => {
+const checkConnection = async ({ aggregates }: RotationDeps, name: string, { vendor, connection }: ManifestParts, before: Credential): Promise<ManifestError[]> => {
   if (connection === undefined || !('credential' in connection) || connection.credential === name) return []
   const path = '/connection/credential'
   const { state } = await aggregates.current(credentialAggregate, connection.credential)

@@ -1,6 +1,7 @@
 // Where a vendor is: a value is for the place that it was adopted for, and is sent to no other.
 import { canonical } from './canonical.ts'
 import type { Manifest, VendorSettings } from './manifest.ts'
+import type { VendorParts } from './manifest-parts.ts'
 
 /** The addresses (scheme, host, port) that a vendor's settings lead to. */
 const addressesOf = (vendor: VendorSettings): string[] => {
@@ -30,13 +31,14 @@ export const leadsElsewhere = (from: VendorSettings, to: VendorSettings): boolea
 }
 
 /** Where a manifest's connection is sent, as it stands there. */
-export const connectedAddresses = (vendor: VendorSettings): string[] => {
-  switch (vendor.kind) {
-    case 'http': return [vendor.mayMint, vendor.mint.call, vendor.list.call, vendor.revoke].map(({ url }) => url)
+export const connectedAddresses = (vendor: VendorParts | undefined): string[] => {
+  switch (vendor?.kind) {
+    case 'http': return [vendor.mayMint, vendor.mint?.call, vendor.list?.call, vendor.revoke].flatMap((call) => call?.url ?? [])
     case 'postgres-role':
-    case 'redis-acl': return [vendor.address]
+    case 'redis-acl': return vendor.address === undefined ? [] : [vendor.address]
     case 'manual':
-    case 'chancery-token': return []
+    case 'chancery-token':
+    case undefined: return []
   }
 }
 

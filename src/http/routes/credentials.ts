@@ -1,7 +1,7 @@
 // Credentials: the inventory, a credential's manifest, and the value that is handed to the vault.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { adoptValue, putManifest } from '../../commands/rotations/credentials.ts'
+import { adoptValue, manifestErrors, putManifest } from '../../commands/rotations/credentials.ts'
 import type { CredentialReceipt, RotationDeps } from '../../commands/rotations/deps.ts'
 import { credentialAggregate, expiryOf, openJob } from '../../domain/credential/credential.ts'
 import type { Credential, CurrentValue, KnownCredential } from '../../domain/credential/state.ts'
@@ -15,12 +15,12 @@ import { vaultFor } from '../clear-text.ts'
 import { manifestItem, manifestOf } from '../manifest-items.ts'
 import { dueIn } from '../cursors.ts'
 import { forbid } from '../forbid.ts'
-import { inWireForm, manifestBody } from '../manifest-body.ts'
+import { inWireForm, manifestBody, refusalOf, wrongIn } from '../manifest-body.ts'
 import * as schemas from '../schemas/credentials.ts'
 import { limitOf } from '../schemas/shared.ts'
 import { openSealed } from '../sealed-text.ts'
 import { instantOf } from '../times.ts'
-import { contextWithWhy, ticketIn } from '../why.ts'
+import { contextWithWhy } from '../why.ts'
 
 export type CredentialRouteDeps = RotationDeps & { vault: Pick<Vault, 'open'>, rotations: Pick<RotationQueries, 'inventory'> }
 
@@ -72,8 +72,13 @@ export const credentialRoutes = (deps: CredentialRouteDeps): FastifyPluginAsyncT
     validatorCompiler: manifestBody,
     schema: { tags, summary: 'Put a version of the manifest; it holds at once, also for an open rotation', params: schemas.CredentialParams, body: schemas.ManifestBody, response: { 200: schemas.ManifestAccepted } }
   }, async (request, reply) => {
-    const { params: { name }, body: { manifest, reason, ticket }, ifMatch } = request
-    ticketIn(request.body)
+    const { params: { name }, ifMatch } = request
+    const wrong = wrongIn(request.body)
+    if (wrong !== undefined) {
+      if (wrong.parts.vendor?.kind === 'chancery-token') await mayIssueTokens(request)
+      throw refusalOf(wrong, await manifestErrors(deps, name, wrong.parts))
+    }
+    const { manifest, reason, ticket } = request.body
     if (manifest.vendor.kind === 'chancery-token') await mayIssueTokens(request)
     const context = contextWithWhy(request, `credential-${name}`, { reason, ...ticket !== undefined && { ticket } })
     const receipt = await inWireForm(putManifest(deps, { credential: name, manifest: manifestOf(manifest, name), ...ifMatch !== undefined && { ifMatch } }, context))

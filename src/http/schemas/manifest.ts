@@ -11,7 +11,7 @@ const Refused = () => ({ ...shape.RefusedStatuses(), description: 'Statuses that
 const Call = (description: string) =>
   Type.Object(shape.HttpCall().properties, { ...closed, description: `${description}. {{value}}, {{connection}}, {{label}} and {{token_id}} are filled in` })
 
-const Http = Type.Object({
+export const Http = Type.Object({
   kind: Type.Literal('http'),
   authenticate: Call('With the value: it authenticates'),
   metadata: Call('With the value: its metadata can be read'),
@@ -27,21 +27,21 @@ const Http = Type.Object({
   refused_statuses: Refused()
 }, closed)
 
-const PostgresRole = Type.Object({
+export const PostgresRole = Type.Object({
   kind: Type.Literal('postgres-role'),
   group: Type.String({ ...shape.GroupRole(), description: 'The role that holds the rights' }),
   address: Type.String({ ...shape.PostgresAddress(), description: 'Address and parameters, without role and password' })
 }, closed)
 
-const RedisAcl = Type.Object({
+export const RedisAcl = Type.Object({
   kind: Type.Literal('redis-acl'),
   user: shape.RedisUser(),
   address: Type.String({ ...shape.RedisAddress(), description: 'Address, without user and password' })
 }, closed)
 
-const ChanceryToken = Type.Object({ kind: Type.Literal('chancery-token'), principal_id: Id() }, closed)
+export const ChanceryToken = Type.Object({ kind: Type.Literal('chancery-token'), principal_id: Id() }, closed)
 
-const Manual = Type.Object({
+export const Manual = Type.Object({
   kind: Type.Literal('manual'),
   instructions: Text(2048, 'What the operator is told to do'),
   authenticate: Call('With the value: it authenticates'),
@@ -49,7 +49,7 @@ const Manual = Type.Object({
   refused_statuses: Refused()
 }, closed)
 
-const Consumer = Type.Object({
+export const Consumer = Type.Object({
   consumer: Type.String({ ...SubscriberName(), description: 'Its name: the one behind consumer: in its principal\'s role' }),
   required: Type.Boolean({ description: 'Must be said: revoking waits for each that is required, without exception' }),
   delivery: Type.Union([

@@ -15,7 +15,6 @@ import { fill } from '../../../infra/vendors/templates.ts'
 import { checkManifest } from '../../../src/domain/credential/manifest-check.ts'
 import type { HttpCall, Manifest, VendorSettings } from '../../../src/domain/credential/manifest.ts'
 import { Secret } from '../../../src/domain/credential/secret.ts'
-import { Clear } from '../../../src/domain/personal.ts'
 import { formErrors, manifestOf } from '../../../src/http/manifest-items.ts'
 import type { WireManifest } from '../../../src/http/schemas/manifest.ts'
 import { smallVendor } from '../../support/small-vendor.ts'
@@ -206,7 +205,7 @@ t.test('what is wrong with a manifest is said in sentences, all at once', async 
   const own = { look: async () => undefined, issue: async () => ({ tokenId: '', token: undefined }), revoke: async () => {}, judge: async () => undefined, parse: () => undefined }
   const vendors = createVendors({ outgoing, own, openCredential: async () => undefined, accounts: { account: (name) => name === 'known' ? { secret: new Secret('x'), hosts: new Set(['vendor.example']) } : name === 'string' ? { secret: new Secret('postgres://x') } : undefined, names: () => ['known', 'string'] }, fingerprint: () => '' })
   const check = async (vendor: VendorSettings, connection: Manifest['connection'] = { account: 'known' }, consumers: Manifest['consumers'] = []) => (await vendors.check({
-    credential: 'a', manifest: { vendor, connection, sensitivity: 'high', owner: { name: new Clear('a', 'credential-a'), email: new Clear('a@b.c', 'credential-a') }, leadDays: 1, consumers }
+    credential: 'a', manifest: { vendor, connection, leadDays: 1, consumers }
   })).map(({ path, message }) => `${path}: ${message}`)
   const good = httpSettings('https://vendor.example')
   t.same(await check(good), [])
