@@ -1,6 +1,6 @@
 // Lends a credential's value as another one's connection: to its own vendor only, and by a fact that comes first (ADR 0181).
 import type { EventOf } from '../catalogue.ts'
-import { valueInUse } from './credential.ts'
+import { openJob, valueInUse } from './credential.ts'
 import type { Credential } from './state.ts'
 import { leadsTo } from './vendor-address.ts'
 
@@ -13,9 +13,18 @@ export interface Loan {
   rotation?: { rotationId: string, transition: number }
 }
 
+/**
+ * The new value as soon as all have proved it: a request of ours by the old one would be a use of it that closes the gate. Back to the old one
+ * with whatever leads away from revoking (ADR 0196).
+ */
+const valueToLend = (credential: Credential): string | undefined => {
+  const job = openJob(credential)
+  return job?.state === 'validated' || job?.state === 'confirming' ? job.newValue?.valueId : valueInUse(credential)
+}
+
 /** The value that may be opened for an address; undefined if there is none. */
 export const lendable = (credential: Credential, address: string): { valueId: string } | 'elsewhere' | undefined => {
-  const valueId = valueInUse(credential)
+  const valueId = valueToLend(credential)
   if (credential.status === 'absent' || valueId === undefined) return undefined
   return leadsTo(credential.manifest.vendor, address) ? { valueId } : 'elsewhere'
 }

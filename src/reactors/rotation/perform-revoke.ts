@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Exchange } from '../../domain/credential/fields.ts'
 import type { Secret } from '../../domain/credential/secret.ts'
 import type { Action } from '../../domain/rotation/actions.ts'
+import { oldValueUsed } from '../../domain/rotation/old-value-used.ts'
 import { aborted, abortStarted, askedInVain, done, gateClosed, newRevokeAnswered, newRevokeStarted, oldDead, refusalProbed, revokeAnswered, revokeStarted, unconfirmed } from '../../domain/rotation/outcomes.ts'
 import { REFUSALS, REFUSAL_PAUSE_MS, RETRY_MS, pauseAfter } from '../../domain/rotation/rules.ts'
 import { VALUE_MISSING, valueMissing } from '../../domain/rotation/sentences.ts'
@@ -13,7 +14,7 @@ import type { Performed, Turn } from './turn.ts'
 
 /** Orphans, and uses of the old token since every consumer had proved the new one (decision 34: what the vendor's list says, nothing else). */
 export const checkBeforeRevoke = async (turn: Turn): Performed => {
-  const { gateway, job, record } = turn
+  const { gateway, job, record, rules } = turn
   const listed: Exchange[] = []
   if (gateway.lists) {
     const seen = await gateway.list()
@@ -24,7 +25,7 @@ export const checkBeforeRevoke = async (turn: Turn): Performed => {
     }
     if (await tellOrphans(turn, seen)) return undefined
     const usedAt = seen.tokens.find(({ tokenId }) => tokenId === job.oldValue.vendorTokenId)?.lastUsedAt
-    if (usedAt !== undefined && job.validatedAt !== undefined && Date.parse(usedAt) > Date.parse(job.validatedAt)) {
+    if (oldValueUsed(turn.credential, job, usedAt, rules)) {
       await record(gateClosed('old_value_used', [seen.exchange]))
       return undefined
     }
