@@ -220,6 +220,14 @@ t.test('pushes: who is let in, and what happens when going over fails', async (t
     await until(() => late.holding(CREDENTIAL)?.deliverySeq === 9)
     t.same(await deliveries.announce([]), undefined)
   })
+
+  await t.test('who kept a value asks at its start whether it missed one', async (t) => {
+    door.offer('billing', content(10))
+    const back = consumer({ store: fileStore(folder) })
+    await back.start()
+    await until(() => back.holding(CREDENTIAL)?.deliverySeq === 10)
+    t.match(back.holding(CREDENTIAL), { value: 'value 10' })
+  })
 })
 
 t.test('pulling: announced on Redis, fetched, acknowledged; what is missed is made up for', async (t) => {

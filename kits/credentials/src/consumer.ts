@@ -35,7 +35,8 @@ export const createCredentialConsumer = (options: CredentialConsumerOptions): Cr
     await register()
     if (signal.aborted) return
     if (pull === undefined) {
-      await Promise.all(credentials.filter((credential) => hands.holding(credential) === undefined).map(async (credential) => {
+      // Also of what was kept: it may have missed a push, and of who has the newest nothing is recorded.
+      await Promise.all(credentials.map(async (credential) => {
         await fetchOnce(options, hands, credential).catch((error: unknown) => {
           // It will be pushed.
           if (!nothingYet(error)) onTrouble({ credential, doing: 'fetching', error })
