@@ -21,6 +21,11 @@ interface JobOnRecord {
   orphans: Set<string>
   /** Values that a fact said were about to be opened. */
   opened: Set<string>
+  /** Who came into the manifest since it was opened. */
+  joined: Set<string>
+  /** Who said which value it took last. */
+  took: Map<string, string>
+  goingBack: boolean
   revoking: boolean
   revokingNew: boolean
   distributeAsked: boolean
@@ -65,6 +70,9 @@ const newJob = (id: string, mode: string): JobOnRecord => ({
   waived: new Set(),
   orphans: new Set(),
   opened: new Set(),
+  joined: new Set(),
+  took: new Map(),
+  goingBack: false,
   revoking: false,
   revokingNew: false,
   distributeAsked: false
@@ -89,6 +97,15 @@ export const createChecks = ({ now, vendor, values, deliveries, labels, proofMax
   const breaks = (what: string): void => { if (broken.length < 4) broken.push(what) }
   const holds = (rule: boolean, what: () => string): void => { if (!rule) breaks(what()) }
   const required = () => (manifest?.consumers ?? []).filter((consumer) => consumer.required)
+  /** Who joined and is required, as long as there is an old value to go back to. */
+  const joinersBack = ({ joined, goingBack }: JobOnRecord): string[] => {
+    const old = current && values.peek(current.valueId)
+    return !goingBack || old === undefined || killed(old) ? [] : required().map(({ consumer }) => consumer).filter((consumer) => joined.has(consumer))
+  }
+  const noteTaken = ({ started, took }: JobOnRecord, consumer: string, deliverySeq: number): void => {
+    const valueId = started.get(consumer)?.get(deliverySeq)
+    if (valueId !== undefined) took.set(consumer, valueId)
+  }
   /** Tokens that were minted for us and that nobody can use: neither in use nor the open job's new one. */
   const strays = () => vendor.live().map(({ tokenId }) => tokenId)
     .filter((tokenId) => vendor.minted().includes(tokenId) && tokenId !== current?.tokenId && tokenId !== job?.value?.tokenId && !told.has(tokenId))
@@ -161,6 +178,11 @@ export const createChecks = ({ now, vendor, values, deliveries, labels, proofMax
         else holds(!on.revoking, () => `the old value is given to ${consumer} while it is being revoked`)
       }
     },
+    'rotation.deliveries_recorded': (on, { outcomes }) => {
+      for (const { consumer, deliverySeq, status } of outcomes) if (status === 'succeeded') noteTaken(on, consumer, deliverySeq)
+    },
+    'rotation.delivery_acknowledged': (on, { consumer, deliverySeq }) => { noteTaken(on, consumer, deliverySeq) },
+    'rotation.abort_started': (on) => { on.goingBack = true },
     'rotation.validation_started': (on, { round, purpose, valueId }) => {
       on.round = { number: round, purpose, valueId, proved: new Map(), overtaken: false }
       on.opened.add(valueId)
@@ -182,6 +204,10 @@ export const createChecks = ({ now, vendor, values, deliveries, labels, proofMax
     },
     'rotation.new_revoke_started': (on) => {
       holds(!on.revoking, () => 'both tokens are being revoked')
+      for (const consumer of on.revokingNew ? [] : joinersBack(on)) {
+        const held = deliveries.consumer(consumer).uses()
+        holds(held !== undefined && vendor.accepts(held.value), () => `the new token is being revoked, and ${consumer}, who joined, holds nothing that the vendor accepts`)
+      }
       for (const { consumer } of required()) {
         const held = deliveries.consumer(consumer).uses()
         holds(held === undefined || held.valueId !== on.value?.valueId || !vendor.accepts(held.value), () => `the new token is being revoked, and ${consumer} uses it`)
@@ -202,6 +228,7 @@ export const createChecks = ({ now, vendor, values, deliveries, labels, proofMax
   }
   const onAborted = (on: JobOnRecord): void => {
     holds(!on.revoking, () => 'aborted while the old value was being revoked')
+    for (const consumer of joinersBack(on)) holds(on.took.get(consumer) === current?.valueId, () => `aborted, and ${consumer}, who joined, did not take the old value`)
     holds(!['started', 'unknown'].includes(on.mint), () => `aborted, and the minting is ${on.mint}`)
     const made = on.value && values.peek(on.value.valueId)
     end()
@@ -233,6 +260,12 @@ export const createChecks = ({ now, vendor, values, deliveries, labels, proofMax
   /** The same for the facts of the credential itself. */
   const onCredential: { [T in LogEvent['type']]?: (_: unknown, data: Extract<LogEvent, { type: T }>['data']) => void } = {
     'credential.manifest_put': (_, put) => {
+      const before = new Set((manifest?.consumers ?? []).map(({ consumer }) => consumer))
+      for (const { consumer } of put.manifest.consumers) {
+        if (before.has(consumer)) continue
+        job?.joined.add(consumer)
+        job?.took.delete(consumer)
+      }
       manifest = put.manifest
       const members = new Set(required().map(({ consumer }) => consumer))
       for (const consumer of secured) if (!members.has(consumer)) secured.delete(consumer)

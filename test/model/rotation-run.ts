@@ -85,6 +85,7 @@ const happen = (world: World, operators: Operator[], step: Step): void => {
       })
       return
     }
+    case 'joiner': if (on !== undefined) world.whens.push({ fact: step.fact, run: () => { joinAs(world, on) } }); return
     case 'vendor': vendor.fault(step.call, ...step.faults); return
     case 'strangers': for (let n = 0; n < step.many; n++) vendor.issue('a stranger'); return
     case 'kill': kill(world, step.which); return
@@ -174,6 +175,16 @@ const change = (world: World, on: ModelProcess, { change: what, consumer: n, tic
   else if (what === 'move') members.set(name, { ...world.subscriber(n, { required: member.required, url: `https://${name}-${String(world.draw(1_000))}.example` }) })
   else members.set(name, world.subscriber(n, { required: what === 'require' }))
   void world.putManifest(on, ticket)
+}
+
+const joinAs = (world: World, on: ModelProcess): void => {
+  const { members } = world
+  members.clear()
+  for (const member of world.consumers()) members.set(member.consumer, member)
+  const n = world.setup.consumers.findIndex((_, n) => !members.has(nameOf(n)))
+  if (n < 0) return
+  members.set(nameOf(n), world.subscriber(n, { required: true }))
+  void world.putManifest(on, true)
 }
 
 /** Somebody outside revokes a token. */

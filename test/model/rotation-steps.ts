@@ -38,6 +38,8 @@ const anyStep = fc.oneof(
     by, process, consumer, fact: fc.oneof(fc.constantFrom(...Object.keys(rotationEvents)), fc.constantFrom('rotation.validated', 'rotation.revoke_requested', 'rotation.validation_started', 'rotation.abort_requested', 'rotation.mint_outcome_unknown')),
     then: fc.constantFrom('abort', 'crash', 'break', 'break', 'break', 'lie', 'join', 'leave', 'require', 'relax', 'move', 'use', 'strangers', 'go')
   }),
+  /** Somebody who is required, and stands in no manifest yet, joins on the way to an end. */
+  step('joiner', 8, { process, fact: fc.constantFrom('rotation.abort_requested', 'rotation.abort_started', 'rotation.proofs_recorded', 'rotation.new_revoke_started', 'rotation.revoke_started', 'rotation.revoke_answered') }),
   step('vendor', 8, { call: fc.oneof(fc.constantFrom(...calls), fc.constantFrom(...writing)), faults: fc.array(vendorFault, { minLength: 1, maxLength: 3 }) }),
   /** Somebody else makes tokens at the same vendor. */
   step('strangers', 3, { many: fc.constantFrom(1, 2) }),

@@ -98,6 +98,16 @@ export const openWorld = async (setup: Setup) => {
     }
   }
 
+  /** Nothing waits for who joins while the old token is being revoked; so it has to be said. */
+  const tellsWhoIsLeft = (): void => {
+    const shown = view()
+    for (const { consumer, required } of shown?.consumers ?? []) {
+      const held = deliveries.consumer(consumer).uses()
+      if (!required || (held !== undefined && (vendor.accepts(held.value) || killed.has(held.value.reveal())))) continue
+      if (!`${shown?.meaning ?? ''} ${shown?.alarm ?? ''}`.includes(consumer)) checks.breaks(`done, and nobody is told that ${consumer} holds nothing that the vendor accepts`)
+    }
+  }
+
   log.onAppend = (events) => {
     for (const event of events) {
       const before = given.get(event.metadata.commandId)
@@ -108,6 +118,7 @@ export const openWorld = async (setup: Setup) => {
       checks.onAppend(event)
       if (event.type === 'rotation.opened') rotationId = event.data.rotationId
       folded = credentialAggregate.evolve(folded, event as never)
+      if (event.type === 'rotation.done') tellsWhoIsLeft()
     }
     checks.moment()
     // It costs as much as all the rest: each eighth fact will do.

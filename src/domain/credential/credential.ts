@@ -22,12 +22,12 @@ const evolve = (credential: Credential, event: RecordedOf<'credential'>): Creden
       return { ...credential, value: { valueId, fingerprint, vendorTokenId, expiresAt, since: adoptedAt } }
     }
     case 'credential.value_fetched': {
-      const { consumer, valueId, deliverySeq } = event.data
+      const { consumer, valueId, deliverySeq, fetchedAt } = event.data
       return {
         ...credential,
         deliverySeq: Math.max(credential.deliverySeq, deliverySeq),
         held: new Map(credential.held).set(consumer, { valueId, seq: deliverySeq }),
-        job: credential.job && fetched(credential.job, consumer, valueId)
+        job: credential.job && fetched(credential.job, consumer, valueId, fetchedAt)
       }
     }
     case 'credential.value_lent': {

@@ -42,6 +42,9 @@ const deliveriesDue = (
 const ended = ({ status, tries, subscriber }: ConsumerState, limit: number): boolean => status === 'succeeded' ||
   (status !== 'sent' && tries >= limit) || (status === 'unreachable' && subscriber.delivery.kind === 'pull' && limit !== Infinity)
 
+/** It did not take the value in the usual tries. */
+export const isGivenUp = (consumer: ConsumerState): boolean => consumer.status !== 'succeeded' && ended(consumer, DELIVERY_TRIES)
+
 const nextAt = ({ status, sentAt, lastTryAt, tries }: ConsumerState): number => {
   if (status === 'sent') return Date.parse(sentAt ?? '') + ACKNOWLEDGE_MS
   return lastTryAt === undefined ? 0 : Date.parse(lastTryAt) + pauseAfter(tries)

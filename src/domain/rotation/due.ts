@@ -39,7 +39,7 @@ const dueOf = (credential: KnownCredential, job: Job, now: number, rules: DueRul
     case 'revoking':
     case 'revoke_unconfirmed': return revokingDue(job, now, rules)
     case 'abort_checking': return abortDue(job, now, rules)
-    case 'aborting': return backDue(job, now, rules) ?? backProofsDue(job, now) ?? newRevokeDue(job, now)
+    case 'aborting': return abortingDue(job, now, rules)
     case 'opened': case 'verified': case 'verify_failed': case 'mint_failed': case 'distributed': case 'validation_failed': case 'validated':
     case 'done': case 'aborted': return nothing
   }
@@ -68,14 +68,23 @@ const confirmDue = (credential: KnownCredential, job: Job, now: number, { proofM
   return doNow({ kind: 'check_before_revoke' })
 }
 
-/** Who joins from now on is given the new value on the way, and nothing waits for that. */
-const revokingDue = (job: Job, now: number, rules: DueRules): Due => {
-  const joiners = newValueDue(job, now, rules) ?? nothing
-  if (joiners.actions.length > 0) return joiners
-  const next = notTooSoon(job, now, oldRevokeDue(job, now))
-  // The end waits until who has joined is served, or tried often enough: nobody delivers after it.
-  if (next.actions[0]?.kind === 'finish' && joiners.again !== undefined) return joiners
-  return next.again !== undefined && joiners.again !== undefined && joiners.again < next.again ? { ...next, again: joiners.again } : next
+const revokingDue = (job: Job, now: number, rules: DueRules): Due => besideRevoking(newValueDue(job, now, rules), notTooSoon(job, now, oldRevokeDue(job, now)))
+
+/** The old value is given back and proved first. */
+const abortingDue = (job: Job, now: number, rules: DueRules): Due => {
+  const back = backDue(job, now, rules)
+  return job.newRevoking !== undefined ? besideRevoking(back, notTooSoon(job, now, newRevokeDue(job, now))) : back ?? backProofsDue(job, now) ?? newRevokeDue(job, now)
+}
+
+/**
+ * Who joins while a token is being revoked is given the other value on the way, and the vendor does not wait for that. The end waits until
+ * they are served, or tried often enough: nobody delivers after it.
+ */
+const besideRevoking = (joiners: Due | undefined, revoking: Due): Due => {
+  if (joiners === undefined || joiners.actions.length > 0) return joiners ?? revoking
+  const [action] = revoking.actions
+  if ((action?.kind === 'finish' || action?.kind === 'end_abort') && joiners.again !== undefined) return joiners
+  return revoking.again !== undefined && joiners.again !== undefined && joiners.again < revoking.again ? { ...revoking, again: joiners.again } : revoking
 }
 
 /** The old token; a vendor that still takes it after it was told is an alarm to come. */

@@ -6,13 +6,13 @@ import type { Actor, Instant } from '../event.ts'
 import { VALUE_MISSING, deliveryError, proofError } from './sentences.ts'
 import type { JobState } from './job.ts'
 import type { RotationFact } from './fact.ts'
-import type { ConsumerState, Job } from './state.ts'
+import type { Abort, ConsumerState, Job } from './state.ts'
 
 type DataOf<T extends RotationFact['type']> = Extract<RotationFact, { type: T }>['data']
 
 export const fresh = (subscriber: Subscriber): ConsumerState => ({
   subscriber, status: 'pending', delivery: undefined, announced: false, tries: 0, lastTryAt: undefined, sentAt: undefined, endedAt: undefined,
-  lastError: undefined, mayHoldNew: false, probe: undefined, provedAt: undefined, waived: undefined
+  lastError: undefined, mayHoldNew: false, joined: false, probe: undefined, provedAt: undefined, waived: undefined
 })
 
 /** To be delivered once more. */
@@ -53,22 +53,24 @@ const undecided: readonly JobState[] = ['distribute_partial', 'distributed', 'va
 export const withManifest = (job: Job, subscribers: readonly Subscriber[], held: KnownCredential['held'], at: Instant): Job => {
   // One that was left out for a while may hold what it was given before.
   const joined = (subscriber: Subscriber): ConsumerState =>
-    ({ ...fresh(subscriber), mayHoldNew: job.newValue !== undefined && held.get(subscriber.consumer)?.valueId === job.newValue.valueId })
+    ({ ...fresh(subscriber), joined: true, mayHoldNew: job.newValue !== undefined && held.get(subscriber.consumer)?.valueId === job.newValue.valueId })
   const consumers = new Map(subscribers.map((subscriber) => {
     const before = job.consumers.get(subscriber.consumer)
     return [subscriber.consumer, before === undefined ? joined(subscriber) : changed(before, subscriber)] as const
   }))
-  // Who comes back on the way back is given the old value back as well.
-  const back = job.state !== 'aborting' || job.abort === undefined
-    ? job.abort
-    : { ...job.abort, giveBack: [...new Set([...job.abort.giveBack, ...[...consumers.values()].filter(({ mayHoldNew, announced }) => mayHoldNew && !announced).map(({ subscriber }) => subscriber.consumer)])] }
-  return settled({ ...job, consumers, abort: back }, at)
+  return settled({ ...job, consumers, abort: job.state === 'aborting' && job.abort !== undefined ? withJoiners(job.abort, consumers) : job.abort }, at)
+}
+
+/** On the way back the old value is the right one: who joins, or comes back, is given it like the others, and has to prove it (ADR 0195). */
+const withJoiners = (abort: Abort, consumers: Job['consumers']): Abort => {
+  const joiners = [...consumers].filter(([, { joined, announced }]) => joined && !announced).map(([name]) => name)
+  return { ...abort, giveBack: [...new Set([...abort.giveBack, ...joiners])] }
 }
 
 const changed = (before: ConsumerState, subscriber: Subscriber): ConsumerState => {
   const { delivery, healthcheck, proof } = before.subscriber
   const same = canonical([delivery, healthcheck, proof]) === canonical([subscriber.delivery, subscriber.healthcheck, subscriber.proof])
-  if (!same) return { ...fresh(subscriber), mayHoldNew: before.mayHoldNew || before.delivery !== undefined }
+  if (!same) return { ...fresh(subscriber), joined: true, mayHoldNew: before.mayHoldNew || before.delivery !== undefined }
   return { ...before, subscriber, waived: subscriber.required ? undefined : before.waived }
 }
 
@@ -117,9 +119,12 @@ export const acknowledged = (job: Job, { consumer: name, deliverySeq, acknowledg
         mayHoldNew: consumer.mayHoldNew || consumer.delivery.valueId === job.newValue?.valueId
       })
 
-export const fetched = (job: Job, name: string, valueId: string): Job => valueId !== job.newValue?.valueId || job.endedAt !== undefined
-  ? job
-  : withConsumers(job, [name], (consumer) => ({ ...consumer, mayHoldNew: true }))
+/** After the end nobody acknowledges anything: that the value in use was fetched is all that will be known of who was left without (ADR 0195). */
+export const fetched = (job: Job, name: string, valueId: string, at: Instant): Job => {
+  if (valueId !== job.newValue?.valueId) return job
+  if (job.endedAt === undefined) return withConsumers(job, [name], (consumer) => ({ ...consumer, mayHoldNew: true }))
+  return job.state !== 'done' ? job : withConsumers(job, [name], (consumer) => ({ ...consumer, status: 'succeeded', endedAt: at, lastError: undefined }))
+}
 
 export const proofsRecorded = (job: Job, { round, outcomes }: DataOf<'rotation.proofs_recorded'>): Job => {
   if (job.round?.number !== round) return job

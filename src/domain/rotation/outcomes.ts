@@ -6,7 +6,7 @@ import type { Credential, KnownCredential } from '../credential/state.ts'
 import { superseded } from '../credential/superseded.ts'
 import { orphansAmong, type Listed } from './orphans.ts'
 import { REFUSALS } from './rules.ts'
-import { mayHold, namesOf, notBack, roundProved } from './standing.ts'
+import { mayHold, namesOf, needsOld, notBack, roundProved } from './standing.ts'
 import type { VainAsk } from './job.ts'
 import type { Job } from './state.ts'
 import { triesInVain } from './vain.ts'
@@ -151,6 +151,8 @@ export const unconfirmed: Outcome = ({ job, of }) => job.state === 'revoking' &&
 
 export const done = (graceMs: number, exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
   if (job.refusals.inARow < REFUSALS || job.revoking?.answer !== 'revoked' || job.orphan !== undefined || job.newValue === undefined) return []
+  // Somebody has joined since it was looked at.
+  if ([...job.consumers.values()].some(({ announced }) => !announced)) return []
   const { oldValue, newValue } = job
   return [
     { type: 'rotation.done', data: { ...of, oldValueId: oldValue.valueId, newValueId: newValue.valueId, ...seen(exchanges), doneAt: at } },
@@ -168,7 +170,7 @@ export const oldDead = (exchanges: readonly Exchange[]): Outcome => ({ job, of, 
  */
 export const abortStarted = (exchanges: readonly Exchange[], bothDead = false): Outcome => ({ credential, job, of, at }) => {
   if (job.state !== 'abort_checking') return []
-  const consumers = bothDead ? [] : namesOf([...job.consumers.values()].filter((consumer) => mayHold(job, consumer)))
+  const consumers = bothDead ? [] : namesOf([...job.consumers.values()].filter((consumer) => needsOld(job, consumer)))
   const deliverySeq = credential.deliverySeq + 1
   return [
     { type: 'rotation.abort_started', data: { ...of, consumers, exchanges: few(exchanges), startedAt: at } },
@@ -203,7 +205,7 @@ export const newRevokeAnswered = (attempt: number, outcome: 'revoked' | 'refused
 /** `untried`: the vault does not hold the new value, so it could not be tried whether the vendor refuses it. */
 export const aborted = (graceMs: number, untried: boolean, exchanges: readonly Exchange[]): Outcome => ({ credential, job, of, at }) => {
   const gone = job.newValue === undefined || (job.newRevoking?.answer === 'revoked' && (untried || job.refusals.inARow >= REFUSALS))
-  if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined) return []
+  if ((job.state !== 'abort_checking' && job.state !== 'aborting') || !gone || job.orphan !== undefined || notBack(job).length > 0) return []
   return [
     { type: 'rotation.aborted', data: { ...of, ...seen(exchanges), abortedAt: at } },
     ...unused(credential, job.newValue?.valueId ?? (job.minting?.status === 'requested' ? job.minting.pasted?.valueId : undefined), at, graceMs)

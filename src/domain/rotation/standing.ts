@@ -8,6 +8,9 @@ import type { ConsumerState, Job } from './state.ts'
 export const mayHold = ({ newValue }: Job, { mayHoldNew, delivery, announced, status, tries }: ConsumerState): boolean =>
   mayHoldNew || (delivery !== undefined && delivery.valueId === newValue?.valueId && (!announced || status !== 'failed' || tries < DELIVERY_TRIES))
 
+/** Who is given the old value on the way back: it may hold the new one, or none at all (ADR 0195). */
+export const needsOld = (job: Job, consumer: ConsumerState): boolean => consumer.joined || mayHold(job, consumer)
+
 export const requiredMissing = ({ consumers }: Job): string[] => namesOf([...consumers.values()].filter(({ subscriber, status }) => subscriber.required && status !== 'succeeded'))
 
 /** Neither proved nor waived. A waiver of one that has become required is none. */
@@ -16,8 +19,12 @@ export const unproved = ({ consumers }: Job): string[] => namesOf([...consumers.
 /** Of the manifest that holds: who is given the old value back. */
 export const givenBack = ({ abort, consumers }: Job): ConsumerState[] => (abort?.giveBack ?? []).flatMap((name) => consumers.get(name) ?? [])
 
-/** Who keeps the new token from being revoked on the way back: required, and not proved to use the old value again. */
-export const notBack = (job: Job): string[] => namesOf(givenBack(job).filter(({ subscriber, status, provedAt }) => subscriber.required && (status !== 'succeeded' || provedAt === undefined)))
+/**
+ * Whom the way back waits for: required, and not proved to use the old value again. Who joins once the new token is being revoked only has
+ * to take it.
+ */
+export const notBack = (job: Job): string[] => namesOf(givenBack(job).filter(({ subscriber, status, provedAt }) =>
+  subscriber.required && (status !== 'succeeded' || (provedAt === undefined && job.newRevoking === undefined))))
 
 /** Worth a retry: it was not delivered, or its last answer did not prove the value. Who is waived is waited for no more. */
 export const isBehind = ({ status, probe, provedAt, waived }: ConsumerState): boolean =>

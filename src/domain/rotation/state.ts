@@ -19,6 +19,8 @@ export interface ConsumerState {
   lastError: string | undefined
   /** True once something was sent to it, or it fetched the new value itself: it may hold it. */
   mayHoldNew: boolean
+  /** Came while the rotation was open, or moved to another address: it may have no value at all from before. */
+  joined: boolean
   /** Its last answer to a nonce: of the new value, on the way back of the old one. */
   probe: { round: number, tries: number, outcome: ProofOutcome, at: Instant } | undefined
   provedAt: Instant | undefined

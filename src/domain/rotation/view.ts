@@ -2,6 +2,7 @@
 import type { Credential } from '../credential/state.ts'
 import { abortTable } from './abort-table.ts'
 import type { ConsumerProgress, JobView } from './job.ts'
+import { leftUnproved, leftWithout } from './left-without.ts'
 import { abortable, meaningOf, offered } from './offered.ts'
 import { ALARM_MS, REFUSALS, type RotationRules } from './rules.ts'
 import { unexplainedTokens } from './sentences.ts'
@@ -15,8 +16,9 @@ export const jobView = (credential: Credential, rotationId: string, now: Date, r
   const { job, name, version } = credential
   const { mode, trigger, state, transition, openedAt, openedBy, changedAt, endedAt, ticketCheck, oldValue, newValue } = job
   const closedBy = beforeRevoking(job) ? gate(job, now, rules) : []
+  const meaning = state === 'validated' && closedBy.length > 0 ? CLOSED_SINCE : sentences(meaningOf(job), leftUnproved(credential, job)) ?? ''
   return {
-    credential: name, rotationId, mode, trigger, state, meaning: state === 'validated' && closedBy.length > 0 ? CLOSED_SINCE : meaningOf(job), transition, manifestVersion: version,
+    credential: name, rotationId, mode, trigger, state, meaning, transition, manifestVersion: version,
     openedAt, openedBy, changedAt, endedAt, ticketCheck, oldValue,
     newValue: newValue && { valueId: newValue.valueId, vendorTokenId: newValue.vendorTokenId, fingerprint: newValue.fingerprint },
     failure: job.vain?.exchange ?? job.failure,
@@ -25,11 +27,13 @@ export const jobView = (credential: Credential, rotationId: string, now: Date, r
     steps: offered(job),
     abortMeans: abortable(job) ? abortTable[state].means : undefined,
     unexplained: job.unexplained,
-    alarm: alarm(job, now)
+    alarm: sentences(alarm(job, now), leftWithout(credential, job))
   }
 }
 
 const CLOSED_SINCE = 'All consumers had proved the new value, and the gate has closed since. Validate again to open it.'
+
+const sentences = (...told: Array<string | undefined>): string | undefined => told.filter((sentence) => sentence !== undefined).join(' ') || undefined
 
 const beforeRevoking = ({ newValue, revoking, abort, endedAt }: Job): boolean =>
   newValue !== undefined && revoking === undefined && abort?.startedAt === undefined && endedAt === undefined
