@@ -47,7 +47,7 @@ export interface RotationQueries {
   inventory (filter: { dueBy?: Date, after?: { dueAt: Instant | null, credential: string } }, limit: number): Promise<CredentialRow[]>
   /** The newest first; `before` is the first position of the last row of the page before. */
   rotationsOf (credential: string, page: { before?: bigint }, limit: number): Promise<RotationRow[]>
-  /** The open ones, 10,000 at most, folded as far as the read model is: for figures, not for decisions. */
+  /** The open ones, and ended ones that left somebody without a value, 10,000 at most, folded as far as the read model is: for figures, not for decisions. */
   open (): Promise<Credential[]>
   /** How many credentials are due by then, with no rotation open. */
   dueCount (by: Date): Promise<number>

@@ -1,5 +1,4 @@
-// The open rotations as readers are shown them, for who watches all of them: metrics and the health of the service.
-import { openJob } from '../domain/credential/credential.ts'
+// The open rotations, and ended ones that left somebody without a value, as readers are shown them, for who watches all of them: metrics and the health of the service.
 import type { JobView } from '../domain/rotation/job.ts'
 import type { RotationRules } from '../domain/rotation/rules.ts'
 import { jobView } from '../domain/rotation/view.ts'
@@ -16,7 +15,7 @@ export const openJobs = ({ rotations, clock, rules }: OpenJobsDeps): OpenJobs =>
   const look = async (): Promise<JobView[]> => {
     const now = clock.now()
     return (await rotations.open()).flatMap((credential) => {
-      const job = openJob(credential)
+      const job = credential.status === 'known' ? credential.job : undefined
       return (job && jobView(credential, job.rotationId, now, rules)) ?? []
     })
   }

@@ -25,7 +25,7 @@ export const registerRotationMetrics = (registry: Registry, { rotations, clock, 
   })
   const alarms = new Gauge({
     name: 'chancery_rotation_alarms',
-    help: 'Open rotations that an operator should look at: the job says why.',
+    help: 'Rotations that an operator should look at, open ones and those that left a required consumer without a value: the job says why.',
     registers,
     labelNames: ['credential', 'state'] as const,
     collect: async () => {

@@ -29,7 +29,7 @@ const tables = {
       open_changed_at: 'timestamptz?',
       /** When a mail to the owner was asked for: one for each rotation that opened itself and could not be verified. */
       owner_mail_at: 'timestamptz?',
-      /** What the next fact is folded into: manifest, value and open job as the domain has them. */
+      /** What the next fact is folded into: manifest, value and open job as the domain has them; also an ended job that left somebody without a value. */
       manifest: 'json',
       value: 'json?',
       job: 'json?',
@@ -38,7 +38,7 @@ const tables = {
       revision: 'int8'
     },
     key: ['credential'],
-    indexes: ['(credential) where open_rotation_id is not null']
+    indexes: ['(credential) where job is not null']
   }),
   /** While it is open, its state stands in its credential's row. */
   rotations: table({
@@ -66,7 +66,7 @@ type CredentialEvent = Extract<LogEvent, { type: RecordedOf<'credential'>['type'
 
 export const rotations = defineLogProjector({
   name: 'rotations',
-  version: 2,
+  version: 3,
   categories: ['credential'],
   tables,
   each: (rows, logged) => {

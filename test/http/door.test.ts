@@ -276,6 +276,12 @@ t.test('health says which rotations somebody should look at, and is ready all th
     statusCode: 200, status: 'ready', rotations: { open: 1, alarms: [{ credential: NAME, rotation_id: ROTATION, state: 'revoke_unconfirmed', alarm: /^For 6 minutes the old token/ }] }
   })
   t.match((await app.inject('/metrics')).body, new RegExp(`chancery_rotation_alarms\\{credential="${NAME}",state="revoke_unconfirmed"\\} 1`))
+  const ended = into('done')
+  const { credential, job } = ended
+  const [name, one] = [...job.consumers][0] ?? []
+  if (name === undefined || one === undefined) throw new Error('somebody consumes')
+  open = async () => [{ ...credential, job: { ...job, consumers: new Map([[name, { ...one, status: 'failed' as const, provedAt: undefined }]]) } }]
+  t.match(await ready(), { rotations: { open: 0, alarms: [{ state: 'done', alarm: /^one: required, and did not take the new value/ }] } }, 'also after the end')
   t.strictSame(await ready({ 'x-forwarded-for': '203.0.113.9' }), { statusCode: 200, status: 'ready' }, 'elsewhere it is told to nobody')
   open = async () => { throw new Error('the read model is away') }
   t.notOk('rotations' in await ready(), 'what is not known is not said')

@@ -84,6 +84,30 @@ t.test('row by row as the aggregate folds it, and the same when it is filled ane
   await figures(t, queries)
 })
 
+t.test('an ended rotation is shown as long as it left somebody without a value', async (t) => {
+  const { postgres, log } = await ground(t)
+  const running = await engine(t, { postgres, log }, [rotations])
+  const queries = rotationQueries(postgres.database)
+  const facts = history('left')
+  const [before, joined] = [facts.slice(0, 12), facts[12]]
+  const minted = before.find((fact) => fact.type === 'rotation.minted')
+  const opened = before.find((fact) => fact.type === 'rotation.opened')
+  if (joined === undefined || minted?.type !== 'rotation.minted' || opened?.type !== 'rotation.opened') throw new Error('there are facts')
+  const { rotationId, valueId } = minted.data
+  const of = { credential: 'left', rotationId }
+  const ended = [
+    ...before, { type: 'rotation.revoke_started' as const, data: { ...of, attempt: 1, startedAt: at } }, joined,
+    { type: 'rotation.done' as const, data: { ...of, oldValueId: opened.data.oldValueId, newValueId: valueId, doneAt: at } }
+  ]
+  const done = await log.append('credential-left', 'no_stream', ended.map((fact) => dressed(fact)))
+  t.equal(await running.positions.waitFor(['rotations'], done.position, 10_000), undefined)
+  t.match(await queries.open(), [{ name: 'left', job: { rotationId, state: 'done' } }])
+  t.match(await queries.inventory({}, 10), [{ openRotationId: null, openState: null }], 'it is not open')
+  const fetched = await log.append('credential-left', BigInt(ended.length - 1), [dressed({ type: 'credential.value_fetched', data: { credential: 'left', consumer: 'c', valueId, deliverySeq: 3, fetchedAt: at } })])
+  t.equal(await running.positions.waitFor(['rotations'], fetched.position, 10_000), undefined)
+  t.same(await queries.open(), [], 'it has fetched the value in use')
+})
+
 /** One look for all figures of a scrape; where nothing can be read, nothing is said. */
 const figures = async (t: Test, queries: RotationQueries): Promise<void> => {
   let looks = 0

@@ -40,7 +40,7 @@ export const rotationQueries = (sql: Sql): RotationQueries => ({
   open: async () => {
     const { rows } = await sql.query<Folded>(`
       select credential, manifest_version as version, manifest, value, job, last_completed_at as "lastCompletedAt"
-        from credentials where open_rotation_id is not null order by credential limit 10000`, [], 'rotations-open')
+        from credentials where job is not null order by credential limit 10000`, [], 'rotations-open')
     return rows.map(({ credential: name, lastCompletedAt, ...folded }) => restored({ ...folded, name, lastCompletedAt: lastCompletedAt ?? undefined }))
   },
   dueCount: async (by) =>

@@ -1,4 +1,5 @@
 // A credential's state as plain JSON, for a read model that folds on from where it stopped; what no later fact needs is left out.
+import { leftWithout } from '../rotation/left-without.ts'
 import type { ConsumerState, Job } from '../rotation/state.ts'
 import type { Credential, CurrentValue, KnownCredential } from './state.ts'
 import type { Manifest } from './manifest.ts'
@@ -9,21 +10,25 @@ export interface StoredCredential {
   version: number
   manifest: unknown
   value: unknown
-  /** The open rotation. */
+  /** The open rotation, or the last one as long as it left somebody without a value (ADR 0195). */
   job: unknown
   lastCompletedAt: string | undefined
 }
 
-export const stored = ({ name, version, manifest, value, job, lastCompletedAt }: KnownCredential): StoredCredential => ({
-  name,
-  version,
-  manifest: plain(manifest),
-  value: value === undefined ? null : plain(value),
-  job: job === undefined || job.endedAt !== undefined ? null : plain({ ...job, consumers: [...job.consumers] }),
-  lastCompletedAt
-})
+export const stored = (credential: KnownCredential): StoredCredential => {
+  const { name, version, manifest, value, job, lastCompletedAt } = credential
+  const shown = job !== undefined && (job.endedAt === undefined || leftWithout(credential, job) !== undefined) ? job : undefined
+  return {
+    name,
+    version,
+    manifest: plain(manifest),
+    value: value === undefined ? null : plain(value),
+    job: shown === undefined ? null : plain({ ...shown, consumers: [...shown.consumers] }),
+    lastCompletedAt
+  }
+}
 
-/** Takes what `stored` gave, through JSON or not. Ended rotations, who holds what, and to whom it was lent, are not in it. */
+/** Takes what `stored` gave, through JSON or not. Rotations that ended well, who holds what, and to whom it was lent, are not in it. */
 export const restored = ({ name, version, manifest, value, job, lastCompletedAt }: StoredCredential): Credential => ({
   status: 'known',
   name,

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { refuse } from '../../domain/codes.ts'
-import type { JobView } from '../../domain/rotation/job.ts'
+import { hasEnded, type JobView } from '../../domain/rotation/job.ts'
 import type { ProjectionStatus } from '../../queries.ts'
 import { isFromHere } from '../from-here.ts'
 import type { Metrics } from '../metrics.ts'
@@ -44,7 +44,7 @@ const Ready = Type.Object({
     open: Type.Integer(),
     alarms: Type.Array(Type.Object({
       credential: Type.String({ maxLength: 48 }), rotation_id: Type.String({ maxLength: 36 }), state: Type.String({ maxLength: 32 }), alarm: Type.String({ maxLength: 2000 })
-    }, { additionalProperties: false }), { maxItems: 100, description: 'Open rotations that an operator should look at, for instance since the old token is not seen refused for minutes' })
+    }, { additionalProperties: false }), { maxItems: 100, description: 'Rotations that an operator should look at, for instance since the old token is not seen refused for minutes; also ended ones that left a required consumer without a value' })
   }, { additionalProperties: false, description: 'Not a condition of being ready; absent where the read model does not answer' })),
   projections: Type.Optional(Type.Array(Type.Object({
     name: Type.String({ maxLength: 64 }),
@@ -120,7 +120,7 @@ const inTime = async <T>(answer: Promise<T>): Promise<T | undefined> => {
 }
 
 const rotationsItem = (jobs: readonly JobView[]) => ({
-  open: jobs.length,
+  open: jobs.filter(({ state }) => !hasEnded(state)).length,
   alarms: jobs.flatMap(({ credential, rotationId, state, alarm }) => alarm === undefined ? [] : [{ credential, rotation_id: rotationId, state, alarm }]).slice(0, 100)
 })
 
