@@ -56,7 +56,8 @@ const manifestPut = (credential: Credential, { data, metadata }: Extract<Recorde
       }
   const open = openJob(known)
   if (open === undefined || credential.status === 'absent') return known
-  const job = withManifest({ ...open, ticketCheck: data.ticketCheck ?? open.ticketCheck }, data.manifest.consumers, known.held, metadata.occurredAt)
+  // What was asked in vain may be mended by it, and is asked at once.
+  const job = withManifest({ ...open, vain: undefined, ticketCheck: data.ticketCheck ?? open.ticketCheck }, data.manifest.consumers, known.held, metadata.occurredAt)
   // What stage 1 found out, it found out at the vendor as it was.
   const stale = open.minting === undefined && otherVendor(credential.manifest, data.manifest)
   return { ...known, job: stale ? move(job, 'opened', metadata.occurredAt) : job }
