@@ -37,7 +37,7 @@ export const wayOn = (job: JobView): string | undefined => {
   const replacing = mode === 'replace'
   switch (state) {
     case 'verify_failed':
-      return replacing || (failure?.probe !== 'authenticate' && failure?.probe !== 'vault') ? undefined : `If the value is dead for good: abort, then chancery rotate ${credential} --mode replace --ticket TICKET.`
+      return replacing || failure?.probe !== 'authenticate' ? undefined : `If the value is dead for good: abort, then chancery rotate ${credential} --mode replace --ticket TICKET.`
     case 'mint_failed':
       return `Mend at the vendor what its answer says${replacing ? '' : '; the value in use works on'}.`
     case 'distribute_partial':

@@ -131,10 +131,10 @@ const aboutOf = ({ ids }: Pick<OwnerMailDeps, 'ids'>, { name, job, past }: Known
 }
 
 const notVerified = (due: string, credential: KnownCredential): string[] => [
-  `${due}, so a rotation was opened, and its current value was tried at the vendor.`,
-  'That failed. Nothing was changed: the value that is in use stays as it is, also if it no longer works.', '',
+  `${due}, so a rotation was opened, whose first stage is to try the current value at the vendor.`,
+  'That stage failed. Nothing was changed: the value that is in use stays as it is, also if it no longer works.', '',
   ...ownConnection(credential),
-  'What the vendor said, and what to do next:', '',
+  'Why, and what to do next:', '',
   `  chancery rotate ${credential.name}`
 ]
 
