@@ -15,7 +15,7 @@ const consuming = (credential: Credential, consumer: string): KnownCredential =>
 
 /**
  * Which value a consumer is to use now, and under which number. In a rotation: what was announced to it; on the way back the old
- * one; else what is in use. Refuses with `value_missing`.
+ * one; the new one to who has it already, and while the old one is dead (ADR 0197); else what is in use. Refuses with `value_missing`.
  */
 export const valueFor = (state: Credential, consumer: string): { valueId: string, deliverySeq: number, rotationId?: string } => {
   const credential = consuming(state, consumer)
@@ -29,7 +29,7 @@ export const valueFor = (state: Credential, consumer: string): { valueId: string
   return { valueId, deliverySeq: held?.valueId === valueId ? held.seq : credential.deliverySeq + 1, ...of }
 }
 
-/** The new value, to who has it already, and to everybody while the old one is dead: a delivery may still have to be announced anew. */
+/** Its delivery may still have to be announced anew. */
 const newFor = ({ consumers, newValue, mode, abort, state }: Job, consumer: string): string | undefined =>
   newValue !== undefined && state !== 'aborting' && (consumers.get(consumer)?.mayHoldNew === true || mode === 'replace' || abort?.checkedDead === true) ? newValue.valueId : undefined
 
